@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# Installs what is missing to build and test: `deps.sh build` (system packages, Rust), `deps.sh e2e` (npm).
+# Debian and Ubuntu: with apt-get as root or through sudo; elsewhere it prints what to run and stops.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+say() { printf 'deps: %s\n' "$*" >&2; }
+stop() { say "$@"; exit 1; }
+has() { command -v "$1" >/dev/null 2>&1; }
+
+has_libclang() {
+    [[ -n "${LIBCLANG_PATH:-}" ]] && return 0
+    compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null ||
+        compgen -G '/usr/lib/*-linux-gnu/libclang*.so*' >/dev/null ||
+        compgen -G '/usr/lib/libclang.so*' >/dev/null
+}
+
+system_packages() {
+    local missing=()
+    has_libclang || missing+=(libclang-dev)
+    has clang || missing+=(clang)
+    has g++ || missing+=(g++)
+    has cmake || missing+=(cmake)
+    has make || missing+=(make)
+    has pkg-config || missing+=(pkg-config)
+    # The power-cut scenario needs both file systems; it is skipped, with a reason, without them.
+    PATH="$PATH:/usr/sbin:/sbin"
+    has mkfs.xfs || missing+=(xfsprogs)
+    has mkfs.ext4 || missing+=(e2fsprogs)
+    ((${#missing[@]})) || return 0
+
+    local install="apt-get install -y --no-install-recommends ${missing[*]}"
+    if ! has apt-get; then
+        stop "missing: ${missing[*]} (Debian's names); install them with this system's package tool"
+    elif [[ $(id -u) == 0 ]]; then
+        say "installing ${missing[*]}"
+        DEBIAN_FRONTEND=noninteractive bash -c "apt-get update -q && $install -q" >&2
+    elif has sudo; then
+        say "installing ${missing[*]} with sudo"
+        sudo bash -c "apt-get update -q && DEBIAN_FRONTEND=noninteractive $install -q" >&2
+    else
+        stop "missing packages; run as root: apt-get update && $install"
+    fi
+}
+
+rust() {
+    has cargo || stop "Rust is missing: install rustup (https://rustup.rs), then run this again"
+    local want have
+    want=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+    have=$(cargo --version | cut -d' ' -f2)
+    [[ $(printf '%s\n%s\n' "$want" "$have" | sort -V | head -1) == "$want" ]] ||
+        stop "Rust $want or newer is needed, this is $have: rustup update stable"
+}
+
+e2e() {
+    has npm || stop "Node.js 20 or newer with npm is missing"
+    local major
+    major=$(node -p 'process.versions.node.split(".")[0]')
+    ((major >= 20)) || stop "Node.js 20 or newer is needed, this is $(node --version)"
+    local lock=testnet/e2e/package-lock.json stamp=testnet/e2e/node_modules/.lock-sum
+    local sum
+    sum=$(sha256sum <"$lock")
+    [[ -f $stamp && $(<"$stamp") == "$sum" ]] && return 0
+    say "npm ci in testnet/e2e"
+    # Foundry's binaries are packages of their own, so no install script has to run.
+    (cd testnet/e2e && npm ci --ignore-scripts --no-audit --no-fund >&2)
+    printf '%s\n' "$sum" >"$stamp"
+}
+
+for part in "$@"; do
+    case $part in
+    build) system_packages; rust ;;
+    e2e) e2e ;;
+    *) stop "unknown part: $part (build, e2e)" ;;
+    esac
+done
