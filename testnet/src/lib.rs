@@ -1,1 +1,30 @@
-//! placeholder
+//! Local networks of real node processes, and what a scenario needs to drive them.
+//!
+//! A scenario starts a [`Node`] (a `peruri-node` process on free loopback ports), talks to it through
+//! a [`Client`] over keep-alive HTTP, signs transactions with a [`Wallet`], remembers every block that
+//! the node acknowledged in a [`Ledger`], and reports through a [`Judge`], whose last line is
+//! `N passed, N failed`. The processes belong to the scenario: they die with it.
+
+mod error;
+mod genesis;
+mod http;
+mod image;
+mod judge;
+mod ledger;
+mod load;
+mod node;
+mod rpc;
+mod token;
+mod wallet;
+
+pub use error::{Result, TestnetError};
+pub use genesis::{GenesisFile, write_secret};
+pub use http::Connection;
+pub use image::{CutDisk, MountedImage, power_cut_obstacle};
+pub use judge::Judge;
+pub use ledger::{Ledger, SeenBlock};
+pub use load::{Load, LoadReport, stranger};
+pub use node::{Node, NodeOptions, free_port};
+pub use rpc::{Client, quantity};
+pub use token::Token;
+pub use wallet::{DEV_KEYS, Network, SignedTransaction, Wallet, dev_wallet};

@@ -1,0 +1,120 @@
+//! Genesis files of small networks, in Besu's format.
+
+use crate::{Result, TestnetError};
+use alloy_primitives::{Address, B256, Bytes};
+use peruri_ibft2::{ExtraData, Form};
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeMap,
+    fs::{self, OpenOptions},
+    io::Write,
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+};
+
+/// What differs between the networks of scenarios. Everything else is the pilot's: all forks up to
+/// Prague from genesis, gas limit 100,000,000, zero base fee.
+#[derive(Debug, Clone)]
+pub struct GenesisFile {
+    /// Chain id.
+    pub chain_id: u64,
+    /// Seconds between blocks.
+    pub block_period_seconds: u64,
+    /// The validators.
+    pub validators: Vec<Address>,
+    /// Accounts with 1,000,000 coins each.
+    pub funded: Vec<Address>,
+}
+
+impl GenesisFile {
+    /// The file's content.
+    pub fn to_json(&self) -> Value {
+        let vanity = Bytes::from_static(&[0; 32]);
+        let extra_data = ExtraData::genesis(vanity, self.validators.clone()).encode(Form::Full);
+        let alloc: BTreeMap<String, Value> = self
+            .funded
+            .iter()
+            .map(|account| {
+                (hex::encode(account), json!({ "balance": "1000000000000000000000000" }))
+            })
+            .collect();
+        json!({
+            "config": {
+                "chainId": self.chain_id,
+                "berlinBlock": 0,
+                "londonBlock": 0,
+                "shanghaiTime": 0,
+                "cancunTime": 0,
+                "pragueTime": 0,
+                "zeroBaseFee": true,
+                "ibft2": {
+                    "blockperiodseconds": self.block_period_seconds,
+                    "epochlength": 30_000,
+                    "requesttimeoutseconds": self.block_period_seconds * 2,
+                },
+            },
+            "nonce": "0x0",
+            "timestamp": "0x0",
+            "gasLimit": "0x5f5e100",
+            "difficulty": "0x1",
+            // Besu's mark of an IBFT header.
+            "mixHash": "0x63746963616c2062797a616e74696e65206661756c7420746f6c6572616e6365",
+            "coinbase": Address::ZERO,
+            "extraData": extra_data,
+            "alloc": alloc,
+        })
+    }
+
+    /// Writes the file.
+    ///
+    /// # Errors
+    /// [`TestnetError::Io`].
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let text = format!("{:#}\n", self.to_json());
+        fs::write(path, text).map_err(TestnetError::io(path.display().to_string()))
+    }
+}
+
+/// Writes a key as hex to a new file that only its owner can read.
+///
+/// # Errors
+/// [`TestnetError::Io`], also if the file exists.
+pub fn write_secret(path: &Path, key: &B256) -> Result<()> {
+    let io = || TestnetError::io(path.display().to_string());
+    let mut options = OpenOptions::new();
+    let mut file = options.write(true).create_new(true).mode(0o600).open(path).map_err(io())?;
+    writeln!(file, "{}", hex::encode(key)).map_err(io())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn extra_data_names_the_validators() {
+        let validators = vec![Address::repeat_byte(1)];
+        let file = GenesisFile {
+            chain_id: 7251,
+            block_period_seconds: 2,
+            validators: validators.clone(),
+            funded: vec![Address::repeat_byte(2)],
+        };
+        let json = file.to_json();
+        let extra: Bytes = json["extraData"].as_str().expect("hex").parse().expect("hex");
+        assert_eq!(ExtraData::decode(&extra).expect("decodes").validators, validators);
+        assert_eq!(json["config"]["ibft2"]["requesttimeoutseconds"], 4);
+        assert!(json["alloc"].get("02".repeat(20)).is_some());
+    }
+
+    #[test]
+    fn a_secret_is_private_and_never_overwritten() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("key");
+        write_secret(&path, &B256::repeat_byte(1)).expect("written");
+        let mode = fs::metadata(&path).expect("exists").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert!(write_secret(&path, &B256::repeat_byte(2)).is_err());
+        assert_eq!(fs::read_to_string(&path).expect("text"), format!("{}\n", "01".repeat(32)));
+    }
+}
