@@ -1,0 +1,77 @@
+//! Flat rows as a stream of leaves.
+
+use crate::{HashedCursor, TrieError, prefix_set::shares};
+use alloy_primitives::B256;
+
+/// How many rows are read over before a seek is tried. A seek in a database costs as much as a
+/// dozen steps.
+const MAX_STEPS: usize = 12;
+
+/// A leaf cursor that looks one row ahead and moves forward only.
+#[derive(Debug)]
+pub(crate) struct Leaves<C: HashedCursor> {
+    cursor: C,
+    ahead: Option<(B256, C::Value)>,
+    positioned: bool,
+    /// Whether many rows may lie between the row ahead and the next one wanted.
+    far: bool,
+}
+
+impl<C: HashedCursor> Leaves<C> {
+    pub(crate) const fn new(cursor: C) -> Self {
+        Self { cursor, ahead: None, positioned: false, far: false }
+    }
+
+    /// Tells that a large subtree was skipped, so that stepping over it does not pay.
+    pub(crate) const fn skipped_far(&mut self) {
+        self.far = true;
+    }
+
+    /// Moves to the first row at or after `lower`, which is not below any earlier position.
+    pub(crate) fn position(&mut self, lower: &B256) -> Result<(), TrieError<C::Error>> {
+        if self.positioned {
+            if self.is_at_or_after(lower) {
+                return Ok(());
+            }
+            if !self.far {
+                for _ in 0..MAX_STEPS {
+                    self.take()?;
+                    if self.is_at_or_after(lower) {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        self.ahead = self.cursor.seek(*lower)?;
+        self.positioned = true;
+        self.far = false;
+        match &self.ahead {
+            Some((got, _)) if got < lower => {
+                Err(TrieError::UnorderedRows { previous: *lower, got: *got })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn is_at_or_after(&self, lower: &B256) -> bool {
+        self.ahead.as_ref().is_none_or(|(key, _)| key >= lower)
+    }
+
+    /// Whether the row ahead shares the first `len` nibbles of `key`.
+    #[inline]
+    pub(crate) fn shares(&self, key: &B256, len: usize) -> bool {
+        self.ahead.as_ref().is_some_and(|(ahead, _)| shares(ahead, key, len))
+    }
+
+    /// Takes the row ahead.
+    pub(crate) fn take(&mut self) -> Result<Option<(B256, C::Value)>, TrieError<C::Error>> {
+        let Some(current) = self.ahead.take() else { return Ok(None) };
+        self.ahead = self.cursor.next()?;
+        match &self.ahead {
+            Some((got, _)) if *got <= current.0 => {
+                Err(TrieError::UnorderedRows { previous: current.0, got: *got })
+            }
+            _ => Ok(Some(current)),
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! The walk over stored branches and flat rows.
+//!
+//! The walk follows the stored branches from the root down. At a child with a cached hash and no
+//! changed key below, the hash is taken and the child skipped. At a child with something stored
+//! below, the walk descends. Everywhere else it reads leaves. Leaves are read forward only, and
+//! only where a branch has to be rebuilt.
+
+use crate::{
+    HashedCursor, TrieCursor, TrieError,
+    builder::{Builder, StoredNode},
+    leaves::Leaves,
+    node::{Branch, LeafValue, Subtree},
+    prefix_set::split_child,
+};
+use alloy_primitives::B256;
+use alloy_trie::{BranchNodeCompact, Nibbles, nodes::RlpNode, proof::ProofRetainer};
+
+/// One walk over one trie, or over a part of it.
+#[derive(Debug)]
+pub(crate) struct Walk<T, H: HashedCursor> {
+    trie: T,
+    leaves: Leaves<H>,
+    pub(crate) builder: Builder<H::Value>,
+    /// Stored nodes that the walk went through and that did not come about again.
+    pub(crate) removed: Vec<Nibbles>,
+}
+
+impl<T, H> Walk<T, H>
+where
+    H: HashedCursor,
+    H::Value: LeafValue,
+{
+    /// A walk that finds out which stored nodes change.
+    pub(crate) fn new(trie: T, leaves: H) -> Self {
+        let leaves = Leaves::new(leaves);
+        Self { trie, leaves, builder: Builder::new(true), removed: Vec::new() }
+    }
+
+    /// A walk that retains proofs.
+    pub(crate) fn with_proofs(trie: T, leaves: H, proofs: ProofRetainer) -> Self {
+        let mut builder = Builder::new(false);
+        builder.proofs = Some(proofs);
+        Self { trie, leaves: Leaves::new(leaves), builder, removed: Vec::new() }
+    }
+
+    /// Rebuilds the part below `prefix` from flat rows.
+    pub(crate) fn rows(&mut self, prefix: &Nibbles) -> Result<(), TrieError<H::Error>> {
+        let mut lower = B256::ZERO;
+        prefix.pack_to(&mut lower.0);
+        self.leaves.position(&lower)?;
+        if !self.leaves.shares(&lower, prefix.len()) {
+            return Ok(());
+        }
+        match self.leaves.take()? {
+            Some(first) => self.gather(first, prefix.len()),
+            None => Ok(()),
+        }
+    }
+
+    /// Pushes the subtree of `first` and all rows ahead that share its first `depth` nibbles.
+    fn gather(&mut self, first: (B256, H::Value), depth: usize) -> Result<(), TrieError<H::Error>> {
+        let (base, value) = first;
+        if !self.leaves.shares(&base, depth) {
+            self.builder.push(Subtree::Leaf { key: base, value });
+            return Ok(());
+        }
+        // Keys differ, so there is a nibble at this depth.
+        let mark = self.builder.mark();
+        let mut leaf = first;
+        loop {
+            self.gather(leaf, depth + 1)?;
+            if !self.leaves.shares(&base, depth) {
+                break;
+            }
+            match self.leaves.take()? {
+                Some(next) => leaf = next,
+                None => break,
+            }
+        }
+        self.builder.close(depth, mark);
+        Ok(())
+    }
+
+    /// The subtree, the nodes to store and those to remove.
+    pub(crate) fn into_part(mut self) -> WalkPart<H::Value> {
+        let subtree = self.builder.pop(0);
+        WalkPart { subtree, nodes: self.builder.nodes, removed: self.removed }
+    }
+}
+
+impl<T, H, E> Walk<T, H>
+where
+    T: TrieCursor<Error = E>,
+    H: HashedCursor<Error = E>,
+    H::Value: LeafValue,
+    E: std::error::Error + 'static,
+{
+    /// The stored root branch, if the root is a branch.
+    pub(crate) fn root_node(&mut self) -> Result<Option<BranchNodeCompact>, TrieError<E>> {
+        Ok(match self.trie.seek_exact(Nibbles::new())? {
+            Some((path, node)) => {
+                check_node(&path, &node)?;
+                Some(node)
+            }
+            None => None,
+        })
+    }
+
+    /// Whether any node is stored.
+    pub(crate) fn has_nodes(&mut self) -> Result<bool, TrieError<E>> {
+        Ok(self.trie.seek(Nibbles::new())?.is_some())
+    }
+
+    /// Walks the whole trie; `changed` are the changed keys in order.
+    pub(crate) fn whole(
+        &mut self,
+        root_node: Option<&BranchNodeCompact>,
+        changed: &[B256],
+    ) -> Result<(), TrieError<E>> {
+        let path = Nibbles::new();
+        if let Some(node) = root_node {
+            return self.branch(path, node, changed);
+        }
+        match self.trie.seek(path)? {
+            Some((path, node)) => {
+                check_node(&path, &node)?;
+                self.towards(0, path, &node, changed)
+            }
+            None => self.rows(&path),
+        }
+    }
+
+    /// Rebuilds the stored branch at `path`. All of `changed` lies below it.
+    fn branch(
+        &mut self,
+        path: Nibbles,
+        node: &BranchNodeCompact,
+        mut changed: &[B256],
+    ) -> Result<(), TrieError<E>> {
+        let mark = self.builder.mark();
+        for digit in 0..16 {
+            let below = split_child(&mut changed, path.len(), digit);
+            self.child(&path, node, digit, below)?;
+        }
+        self.builder.close(path.len(), mark);
+        if self.builder.nodes.last().is_none_or(|(last, _)| *last != path) {
+            self.removed.push(path);
+        }
+        Ok(())
+    }
+
+    /// Rebuilds or takes over one child of a stored branch.
+    pub(crate) fn child(
+        &mut self,
+        path: &Nibbles,
+        node: &BranchNodeCompact,
+        digit: u8,
+        changed: &[B256],
+    ) -> Result<(), TrieError<E>> {
+        let stored = node.tree_mask.is_bit_set(digit);
+        let hashed = node.hash_mask.is_bit_set(digit);
+        if changed.is_empty() && !node.state_mask.is_bit_set(digit) {
+            return Ok(());
+        }
+        let mut path = *path;
+        path.push(digit);
+        if hashed && changed.is_empty() {
+            if stored {
+                self.leaves.skipped_far();
+            }
+            let rlp = RlpNode::word_rlp(&node.hash_for_nibble(digit));
+            self.builder.push(Subtree::Branch(Branch { path, rlp, stored }));
+            return Ok(());
+        }
+        if !stored {
+            return self.rows(&path);
+        }
+        let found = if hashed { self.trie.seek_exact(path)? } else { self.trie.seek(path)? };
+        match found {
+            Some((at, node)) if at.starts_with(&path) => {
+                check_node(&at, &node)?;
+                self.towards(path.len(), at, &node, changed)
+            }
+            found => Err(TrieError::MissingNode { prefix: path, got: found.map(|(at, _)| at) }),
+        }
+    }
+
+    /// Rebuilds the part below the first `depth` nibbles of `at`, where the topmost branch is the
+    /// stored one at `at`. Keys in between can only be new ones.
+    fn towards(
+        &mut self,
+        depth: usize,
+        at: Nibbles,
+        node: &BranchNodeCompact,
+        mut changed: &[B256],
+    ) -> Result<(), TrieError<E>> {
+        if depth == at.len() {
+            return self.branch(at, node, changed);
+        }
+        let mark = self.builder.mark();
+        for digit in 0..16 {
+            let below = split_child(&mut changed, depth, digit);
+            if digit == at.get_unchecked(depth) {
+                self.towards(depth + 1, at, node, below)?;
+            } else if !below.is_empty() {
+                let mut path = at.slice(..depth);
+                path.push(digit);
+                self.rows(&path)?;
+            }
+        }
+        self.builder.close(depth, mark);
+        Ok(())
+    }
+}
+
+/// What a walk over a part of a trie leaves behind.
+#[derive(Debug)]
+pub(crate) struct WalkPart<V> {
+    pub(crate) subtree: Option<Subtree<V>>,
+    pub(crate) nodes: Vec<StoredNode>,
+    pub(crate) removed: Vec<Nibbles>,
+}
+
+fn check_node<E: std::error::Error>(
+    path: &Nibbles,
+    node: &BranchNodeCompact,
+) -> Result<(), TrieError<E>> {
+    let (expected, got) = (node.hash_mask.len(), node.hashes.len());
+    let masks_fit = node.tree_mask.is_subset_of(node.state_mask)
+        && node.hash_mask.is_subset_of(node.state_mask)
+        && path.len() < 64;
+    if expected != got || !masks_fit {
+        return Err(TrieError::MalformedNode { path: *path, expected, got });
+    }
+    Ok(())
+}
