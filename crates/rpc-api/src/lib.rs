@@ -1,1 +1,42 @@
-//! placeholder
+//! JSON-RPC interface of the node, as traits.
+//!
+//! One definition per namespace yields both sides: `…Server` (implemented by `peruri-rpc`) and
+//! `…Client` (usable over HTTP and WebSocket). Method names, parameters and answers follow the
+//! Ethereum [execution API](https://github.com/ethereum/execution-apis) and, where that is silent,
+//! geth.
+//!
+//! Large answers have the type [`Json`]: the server hands over text that is already JSON, so that
+//! a block of thousands of transactions is written once and not built, cloned and walked again;
+//! the client decodes it with [`Json::decode`].
+
+mod admin;
+mod arg;
+mod debug;
+mod eth;
+mod filter;
+mod json;
+mod net;
+mod pubsub;
+mod txpool;
+mod types;
+
+pub use admin::AdminApiClient;
+pub use admin::AdminApiServer;
+pub use arg::{Arg, ParseArg};
+pub use debug::DebugApiClient;
+pub use debug::DebugApiServer;
+pub use eth::EthApiClient;
+pub use eth::EthApiServer;
+pub use filter::EthFilterApiClient;
+pub use filter::EthFilterApiServer;
+pub use json::Json;
+pub use net::{NetApiClient, RpcApiClient, Web3ApiClient};
+pub use net::{NetApiServer, RpcApiServer, Web3ApiServer};
+pub use pubsub::EthPubSubApiClient;
+pub use pubsub::EthPubSubApiServer;
+pub use txpool::TxPoolApiClient;
+pub use txpool::TxPoolApiServer;
+pub use types::{
+    CallRequest, EthProtocolInfo, NodeInfo, NodePorts, NodeProtocols, TxPoolByNonce, TxPoolContent,
+    TxPoolInspect, TxPoolStatus,
+};

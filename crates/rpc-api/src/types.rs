@@ -1,0 +1,100 @@
+//! Types of answers that no published crate carries.
+
+use alloy_primitives::{Address, B256, U64};
+use alloy_rpc_types_eth::{Transaction, TransactionRequest};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The parameters of a call, an estimate or an access list.
+pub type CallRequest = TransactionRequest;
+
+/// Answer of `txpool_status`: numbers of transactions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TxPoolStatus {
+    /// Executable in the next block.
+    pub pending: U64,
+    /// Waiting for an earlier nonce or for funds.
+    pub queued: U64,
+}
+
+/// Answer of `txpool_content` and, for one sender, the shape of its halves: sender → nonce →
+/// transaction.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(bound(deserialize = "T: serde::de::DeserializeOwned"))]
+pub struct TxPoolContent<T = Transaction> {
+    /// Executable in the next block.
+    pub pending: BTreeMap<Address, BTreeMap<String, T>>,
+    /// Waiting for an earlier nonce or for funds.
+    pub queued: BTreeMap<Address, BTreeMap<String, T>>,
+}
+
+impl<T> Default for TxPoolContent<T> {
+    fn default() -> Self {
+        Self { pending: BTreeMap::new(), queued: BTreeMap::new() }
+    }
+}
+
+/// Half of the answer of `txpool_contentFrom`: nonce in decimal → transaction.
+pub type TxPoolByNonce = BTreeMap<String, Transaction>;
+
+/// Answer of `txpool_inspect`: as [`TxPoolContent`] with a one-line summary per transaction.
+pub type TxPoolInspect = TxPoolContent<String>;
+
+/// Answer of `admin_nodeInfo`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeInfo {
+    /// Identity in the peer-to-peer network; empty without one.
+    pub id: String,
+    /// Client name and version, as `web3_clientVersion`.
+    pub name: String,
+    /// Address by which peers reach the node; empty without a network.
+    pub enode: String,
+    /// Host address announced to peers.
+    pub ip: String,
+    /// Listening ports.
+    pub ports: NodePorts,
+    /// Listening address.
+    pub listen_addr: String,
+    /// What the node speaks.
+    pub protocols: NodeProtocols,
+}
+
+/// Ports of [`NodeInfo`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodePorts {
+    /// Discovery port, 0 without discovery.
+    pub discovery: u16,
+    /// Listening port, 0 without a listener.
+    pub listener: u16,
+}
+
+/// Chain data of [`NodeInfo`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeProtocols {
+    /// The chain.
+    pub eth: EthProtocolInfo,
+}
+
+/// The chain a node is on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EthProtocolInfo {
+    /// Network id: the chain id.
+    pub network: u64,
+    /// Hash of block 0.
+    pub genesis: B256,
+    /// Hash of the last committed block.
+    pub head: B256,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn status_is_hex() -> serde_json::Result<()> {
+        let status = TxPoolStatus { pending: U64::from(6), queued: U64::ZERO };
+        assert_eq!(serde_json::to_string(&status)?, r#"{"pending":"0x6","queued":"0x0"}"#);
+        Ok(())
+    }
+}
