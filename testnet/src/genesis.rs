@@ -1,7 +1,7 @@
 //! Genesis files of small networks, in Besu's format.
 
-use crate::{Result, TestnetError};
-use alloy_primitives::{Address, B256, Bytes};
+use crate::{Network, NodeOptions, Result, TestnetError, Wallet};
+use alloy_primitives::{Address, B256, Bytes, hex};
 use peruri_ibft2::{ExtraData, Form};
 use serde_json::{Value, json};
 use std::{
@@ -13,13 +13,15 @@ use std::{
 };
 
 /// What differs between the networks of scenarios. Everything else is the pilot's: all forks up to
-/// Prague from genesis, gas limit 100,000,000, zero base fee.
+/// Prague from genesis, zero base fee, epochs of 30,000 blocks.
 #[derive(Debug, Clone)]
 pub struct GenesisFile {
     /// Chain id.
     pub chain_id: u64,
     /// Seconds between blocks.
     pub block_period_seconds: u64,
+    /// Gas limit of a block.
+    pub gas_limit: u64,
     /// The validators.
     pub validators: Vec<Address>,
     /// Accounts with 1,000,000 coins each.
@@ -27,10 +29,41 @@ pub struct GenesisFile {
 }
 
 impl GenesisFile {
+    /// The pilot's chain: id 7251, 2 s, gas limit 100,000,000; nobody validates or is funded yet.
+    pub const fn pilot() -> Self {
+        Self {
+            chain_id: 7251,
+            block_period_seconds: 2,
+            gas_limit: 100_000_000,
+            validators: Vec::new(),
+            funded: Vec::new(),
+        }
+    }
+
+    /// Makes this the chain of one validator with a new key: writes key and genesis file under
+    /// `folder` and initialises the data folder. Returns how to start the node.
+    ///
+    /// # Errors
+    /// [`TestnetError::Io`], or [`TestnetError::Command`] if `init` refuses the file.
+    pub async fn solo(mut self, program: &Path, folder: &Path) -> Result<NodeOptions> {
+        let network = Network { chain_id: self.chain_id, max_fee_per_gas: 0 };
+        let key = B256::new(rand::random());
+        self.validators = vec![Wallet::new(&key, network)?.address()];
+        let mut options = NodeOptions::dev(program, folder);
+        let datadir = &options.datadir;
+        fs::create_dir_all(datadir).map_err(TestnetError::io(datadir.display().to_string()))?;
+        write_secret(&datadir.join("key"), &key)?;
+        let file = folder.join("genesis.json");
+        self.write(&file)?;
+        options.run(&["init", "--chain", &file.to_string_lossy()]).await?;
+        options.chain = Some(file);
+        Ok(options)
+    }
+
     /// The file's content.
     pub fn to_json(&self) -> Value {
         let vanity = Bytes::from_static(&[0; 32]);
-        let extra_data = ExtraData::genesis(vanity, self.validators.clone()).encode(Form::Full);
+        let extra_data = ExtraData::genesis(vanity, self.validators.clone()).encode(Form::All);
         let alloc: BTreeMap<String, Value> = self
             .funded
             .iter()
@@ -55,7 +88,7 @@ impl GenesisFile {
             },
             "nonce": "0x0",
             "timestamp": "0x0",
-            "gasLimit": "0x5f5e100",
+            "gasLimit": format!("{:#x}", self.gas_limit),
             "difficulty": "0x1",
             // Besu's mark of an IBFT header.
             "mixHash": "0x63746963616c2062797a616e74696e65206661756c7420746f6c6572616e6365",
@@ -95,10 +128,9 @@ mod tests {
     fn extra_data_names_the_validators() {
         let validators = vec![Address::repeat_byte(1)];
         let file = GenesisFile {
-            chain_id: 7251,
-            block_period_seconds: 2,
             validators: validators.clone(),
             funded: vec![Address::repeat_byte(2)],
+            ..GenesisFile::pilot()
         };
         let json = file.to_json();
         let extra: Bytes = json["extraData"].as_str().expect("hex").parse().expect("hex");

@@ -11,7 +11,6 @@ const CALL_GAS: u64 = 80_000;
 /// Gas offered for the deployment.
 const DEPLOY_GAS: u64 = 2_000_000;
 
-#[expect(unreachable_pub, missing_docs, reason = "the macro makes everything public")]
 mod calls {
     alloy_sol_types::sol! {
         function transfer(address to, uint256 amount) returns (bool);
@@ -156,6 +155,7 @@ fn artifact(field: &str) -> Result<Bytes> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloy_primitives::hex;
 
     #[test]
     fn the_artifact_is_whole() {

@@ -3,7 +3,7 @@
 
 use clap::Parser;
 use peruri_testnet::{
-    Client, Connection, Judge, Network, Node, NodeOptions, Result, SignedTransaction, TestnetError,
+    Client, Connection, GenesisFile, Judge, Network, Node, Result, SignedTransaction, TestnetError,
     Wallet, dev_wallet, quantity, stranger,
 };
 use serde_json::{Value, json};
@@ -71,11 +71,14 @@ async fn scenario(arguments: &Arguments, open: bool, judge: &mut Judge) -> Resul
 }
 
 async fn start(arguments: &Arguments, open: bool, folder: &Path) -> Result<Node> {
-    let listed = dev_wallet(0, Network { chain_id: 0, max_fee_per_gas: 0 })?.address();
+    let mut genesis = GenesisFile { block_period_seconds: 1, ..GenesisFile::pilot() };
+    let network = Network { chain_id: genesis.chain_id, max_fee_per_gas: 0 };
+    let listed = dev_wallet(0, network)?.address();
+    genesis.funded.push(listed);
     let senders = folder.join("senders");
     fs::write(&senders, format!("{listed}\n")).map_err(|e| io("the list of senders", e))?;
-    let mut options = NodeOptions::dev(&arguments.node, folder)
-        .with_args(["--txpool.senders".into(), senders.into_os_string()]);
+    let mut options = genesis.solo(&arguments.node, folder).await?;
+    options = options.with_args(["--txpool.senders".into(), senders.into_os_string()]);
     if open {
         options = options.with_args(["--txpool.open"]);
     }

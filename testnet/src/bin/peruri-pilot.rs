@@ -1,12 +1,11 @@
 //! The pilot network on one machine, for people to see: it starts, takes a transfer and an ERC-20,
 //! prints what happened and stays. `--check` does the same unattended and exits 0 or 1.
 
-use alloy_primitives::{B256, U256};
+use alloy_primitives::U256;
 use clap::Parser;
 use eyre::{Context, Result, ensure};
 use peruri_testnet::{
-    GenesisFile, Judge, Network, Node, NodeOptions, Token, Wallet, dev_wallet, quantity, stranger,
-    write_secret,
+    GenesisFile, Judge, Network, Node, NodeOptions, Token, dev_wallet, quantity, stranger,
 };
 use serde_json::{Value, json};
 use std::{
@@ -17,9 +16,8 @@ use std::{
     time::Duration,
 };
 
-/// The pilot's chain id and seconds between blocks.
+/// The pilot's chain id.
 const CHAIN_ID: u64 = 7251;
-const PERIOD_SECONDS: u64 = 2;
 /// The port that wallets and scripts try first.
 const USUAL_PORT: u16 = 8545;
 /// How long a step may take.
@@ -46,7 +44,7 @@ struct Steps {
 }
 
 impl Steps {
-    const TOTAL: usize = 8;
+    const TOTAL: usize = 7;
 
     fn done(&mut self, text: &str) {
         self.done += 1;
@@ -99,11 +97,8 @@ async fn stay(outcome: Result<Node>, steps: &Steps) -> Result<()> {
 
 async fn pilot(arguments: &Arguments, steps: &mut Steps) -> Result<Node> {
     let out = &arguments.out;
-    let options = prepare(arguments, out)?;
-    steps.done(&format!("keys and genesis: {}", out.join("genesis.json").display()));
-    let chain = out.join("genesis.json");
-    options.run(&["init", "--chain", &chain.to_string_lossy()]).await?;
-    steps.done("init: the genesis block is stored");
+    let options = prepare(arguments, out).await?;
+    steps.done(&format!("init: key, genesis file and block: {}", out.display()));
     let node = Node::start(&options).await?;
     let process = node.pid().unwrap_or_default();
     steps.done(&format!("start: one validator, process {process}, {}", node.http_url()));
@@ -113,27 +108,21 @@ async fn pilot(arguments: &Arguments, steps: &mut Steps) -> Result<Node> {
     Ok(node)
 }
 
-/// Keys, genesis and the options of the one validator.
-fn prepare(arguments: &Arguments, out: &Path) -> Result<NodeOptions> {
+/// An initialised data folder of one validator under `out`.
+async fn prepare(arguments: &Arguments, out: &Path) -> Result<NodeOptions> {
     if out.exists() {
         ensure!(out.join("genesis.json").exists(), "{} is not from a pilot", out.display());
         fs::remove_dir_all(out).wrap_err("the files of an earlier run")?;
     }
-    let folder = out.join("validator-1");
-    fs::create_dir_all(folder.join("data"))?;
-    let key = B256::random();
-    write_secret(&folder.join("data").join("key"), &key)?;
+    fs::create_dir_all(out)?;
+    // The node is started with this path from elsewhere, and people copy it from the output.
+    let out = out.canonicalize()?;
     let network = Network { chain_id: CHAIN_ID, max_fee_per_gas: 0 };
-    let funded: Result<Vec<_>, _> = (0..3).map(|i| Ok(dev_wallet(i, network)?.address())).collect();
-    let genesis = GenesisFile {
-        chain_id: CHAIN_ID,
-        block_period_seconds: PERIOD_SECONDS,
-        validators: vec![Wallet::new(&key, network)?.address()],
-        funded: funded.map_err(|e: peruri_testnet::TestnetError| e)?,
-    };
-    genesis.write(&out.join("genesis.json"))?;
-    let mut options = NodeOptions::dev(&arguments.node, &folder).with_args(["--txpool.open"]);
-    options.chain = Some(out.join("genesis.json"));
+    let mut genesis = GenesisFile::pilot();
+    for index in 0..3 {
+        genesis.funded.push(dev_wallet(index, network)?.address());
+    }
+    let mut options = genesis.solo(&arguments.node, &out).await?.with_args(["--txpool.open"]);
     let usual = TcpListener::bind((Ipv4Addr::LOCALHOST, USUAL_PORT)).is_ok();
     options.http_port = (usual && !arguments.check).then_some(USUAL_PORT);
     Ok(options)

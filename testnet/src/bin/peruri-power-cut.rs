@@ -15,6 +15,9 @@ use std::{
 /// How long the node on the copied disk may take to the next block.
 const NEXT_BLOCK: Duration = Duration::from_secs(30);
 
+/// The disks are smaller than what a node wants free by default.
+const MIN_FREE: [&str; 2] = ["--db.min-free", "64"];
+
 /// Cuts the power of a node under load, by image, and starts from what reached the disk.
 #[derive(Debug, Parser)]
 struct Arguments {
@@ -89,7 +92,7 @@ async fn play(program: &Path, cuts: u64, random: &mut StdRng) -> Result<Vec<Resu
         .tempdir()
         .map_err(|source| TestnetError::Io { what: "a temporary folder".into(), source })?;
     let disk = CutDisk::create(folder.path())?;
-    let mut options = NodeOptions::dev(program, disk.path());
+    let mut options = NodeOptions::dev(program, disk.path()).with_args(MIN_FREE);
     options.log = folder.path().join("node.log");
     let node = Node::start(&options).await?;
     let network = Network::of(node.client()).await?;
@@ -124,7 +127,7 @@ async fn restart_on(
     ledger: &Ledger,
 ) -> Result<()> {
     let disk = MountedImage::mount(image, &folder.join(format!("cut-{cut}")))?;
-    let mut options = NodeOptions::dev(program, disk.path());
+    let mut options = NodeOptions::dev(program, disk.path()).with_args(MIN_FREE);
     options.log = folder.join(format!("cut-{cut}.log"));
     options.run(&["db", "verify-state"]).await?;
     let node = Node::start(&options).await?;
