@@ -1,0 +1,490 @@
+//! When each fork becomes active: keys of the genesis file, derived forks, order.
+//!
+//! Besu reads a fork as "from here on these rules hold", so a file that names only
+//! `petersburgBlock` also has every fork before it from that block on; geth refuses such a file.
+//! We read it as Besu does. The difficulty-bomb forks (Muir, Arrow and Gray Glacier) and the DAO
+//! fork stand outside that order: they are active only when they are named.
+
+use crate::{
+    error::{ChainSpecError, Notice, Site},
+    json::{Node, Object},
+};
+use alloy_hardforks::{EthereumHardfork, ForkCondition};
+use alloy_primitives::U256;
+use std::collections::BTreeMap;
+
+use EthereumHardfork::{
+    Amsterdam, ArrowGlacier, Berlin, Bogota, Bpo1, Bpo2, Bpo3, Bpo4, Bpo5, Byzantium, Cancun,
+    Constantinople, Dao, Frontier, GrayGlacier, Homestead, Istanbul, London, MuirGlacier, Osaka,
+    Paris, Petersburg, Prague, Shanghai, SpuriousDragon, Tangerine,
+};
+
+/// Forks by block with their keys in `config`.
+const BLOCK_KEYS: [(&str, EthereumHardfork); 11] = [
+    ("homesteadBlock", Homestead),
+    ("eip150Block", Tangerine),
+    ("byzantiumBlock", Byzantium),
+    ("constantinopleBlock", Constantinople),
+    ("istanbulBlock", Istanbul),
+    ("muirGlacierBlock", MuirGlacier),
+    ("berlinBlock", Berlin),
+    ("londonBlock", London),
+    ("arrowGlacierBlock", ArrowGlacier),
+    ("grayGlacierBlock", GrayGlacier),
+    ("daoForkBlock", Dao),
+];
+
+/// Forks by time with their keys in `config`.
+const TIME_KEYS: [(&str, EthereumHardfork); 9] = [
+    ("shanghaiTime", Shanghai),
+    ("cancunTime", Cancun),
+    ("pragueTime", Prague),
+    ("osakaTime", Osaka),
+    ("bpo1Time", Bpo1),
+    ("bpo2Time", Bpo2),
+    ("bpo3Time", Bpo3),
+    ("bpo4Time", Bpo4),
+    ("bpo5Time", Bpo5),
+];
+
+/// Forks after the newest one that this node knows, as Besu and geth spell them.
+const TOO_NEW: [&str; 6] = [
+    "amsterdamTime",
+    "bogotaTime",
+    "futureEipsTime",
+    "experimentalEipsTime",
+    "verkleTime",
+    "ubtTime",
+];
+
+/// Forks that imply each other: a later one brings all earlier ones.
+const ORDERED: [EthereumHardfork; 14] = [
+    Homestead,
+    Tangerine,
+    SpuriousDragon,
+    Byzantium,
+    Constantinople,
+    Petersburg,
+    Istanbul,
+    Berlin,
+    London,
+    Paris,
+    Shanghai,
+    Cancun,
+    Prague,
+    Osaka,
+];
+
+/// Forks that change blob parameters only, in their order after Osaka (EIP-7892).
+pub(crate) const BLOB_FORKS: [EthereumHardfork; 5] = [Bpo1, Bpo2, Bpo3, Bpo4, Bpo5];
+
+/// Activation of every fork. What is absent is never active; Frontier is active from block 0.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forks(BTreeMap<EthereumHardfork, ForkCondition>);
+
+impl Default for Forks {
+    fn default() -> Self {
+        Self(BTreeMap::from([(Frontier, ForkCondition::ZERO_BLOCK)]))
+    }
+}
+
+impl FromIterator<(EthereumHardfork, ForkCondition)> for Forks {
+    fn from_iter<T: IntoIterator<Item = (EthereumHardfork, ForkCondition)>>(forks: T) -> Self {
+        let mut this = Self::default();
+        for (fork, condition) in forks {
+            this.set(fork, condition);
+        }
+        this
+    }
+}
+
+impl Forks {
+    /// The activation of `fork`, [`ForkCondition::Never`] if it is not scheduled.
+    pub fn get(&self, fork: EthereumHardfork) -> ForkCondition {
+        self.0.get(&fork).copied().unwrap_or(ForkCondition::Never)
+    }
+
+    /// Schedules `fork`; `Never` removes it.
+    pub fn set(&mut self, fork: EthereumHardfork, condition: ForkCondition) {
+        if condition == ForkCondition::Never {
+            self.0.remove(&fork);
+        } else {
+            self.0.insert(fork, condition);
+        }
+    }
+
+    /// All scheduled forks in their order of history.
+    pub fn iter(&self) -> impl Iterator<Item = (EthereumHardfork, ForkCondition)> + '_ {
+        self.0.iter().map(|(fork, condition)| (*fork, *condition))
+    }
+
+    /// True if `fork` is active in a block with this number and timestamp.
+    pub fn is_active(&self, fork: EthereumHardfork, number: u64, timestamp: u64) -> bool {
+        self.get(fork).active_at_timestamp_or_number(timestamp, number)
+    }
+
+    /// Fills in the forks that later ones bring along and checks the order.
+    ///
+    /// `genesis_time` is the timestamp of block 0 in seconds: a fork at or before it is active
+    /// from the first block, so an earlier fork by block may be derived from it.
+    ///
+    /// # Errors
+    ///
+    /// The fork that stands in the way, with the reason.
+    pub(crate) fn complete(&mut self, genesis_time: u64) -> Result<(), (EthereumHardfork, String)> {
+        for fork in [Amsterdam, Bogota] {
+            if self.0.contains_key(&fork) {
+                return Err((fork, "the newest fork supported is Osaka".to_owned()));
+            }
+        }
+        // Order is a matter of the given forks: a derived one repeats its successor.
+        let mut previous: Option<(EthereumHardfork, ForkCondition)> = None;
+        let scheduled = ORDERED.iter().chain(&BLOB_FORKS).map(|fork| (*fork, self.get(*fork)));
+        for (fork, condition) in scheduled.filter(|(_, at)| *at != ForkCondition::Never) {
+            if let Some((earlier, at)) = previous
+                && !in_order(at, condition, genesis_time)
+            {
+                let (now, before) = (describe_condition(condition), describe_condition(at));
+                return Err((fork, format!("{fork} at {now} comes before {earlier} at {before}")));
+            }
+            previous = Some((fork, condition));
+        }
+        for fork in BLOB_FORKS {
+            if self.0.contains_key(&fork) && !self.0.contains_key(&Osaka) {
+                return Err((fork, format!("{fork} needs Osaka before it")));
+            }
+        }
+        self.derive(genesis_time)
+    }
+
+    fn derive(&mut self, genesis_time: u64) -> Result<(), (EthereumHardfork, String)> {
+        let mut later: Option<(EthereumHardfork, ForkCondition)> = None;
+        for fork in ORDERED.into_iter().rev() {
+            later = match (self.get(fork), later) {
+                (ForkCondition::Never, None) => None,
+                (ForkCondition::Never, Some((by, at))) => {
+                    let derived = derived_condition(fork, by, at, genesis_time)?;
+                    self.set(fork, derived);
+                    Some((by, derived))
+                }
+                (given, _) => Some((fork, given)),
+            };
+        }
+        Ok(())
+    }
+}
+
+/// The activation of `fork` when only the later fork `by` is scheduled, at `at`.
+fn derived_condition(
+    fork: EthereumHardfork,
+    by: EthereumHardfork,
+    at: ForkCondition,
+    genesis_time: u64,
+) -> Result<ForkCondition, (EthereumHardfork, String)> {
+    match at {
+        ForkCondition::Timestamp(time) if fork < Shanghai => {
+            if time <= genesis_time {
+                Ok(ForkCondition::ZERO_BLOCK)
+            } else if fork == Paris {
+                // Paris alone has no header of its own on a BFT chain: it arrives with Shanghai.
+                Ok(at)
+            } else {
+                // Whether the base fee exists could not be told from a block number.
+                Err((by, format!("{by} by time needs {fork} scheduled by block")))
+            }
+        }
+        condition => Ok(condition),
+    }
+}
+
+/// True if a fork at `later` may follow one at `earlier`. A block and a time cannot be compared
+/// unless the time has passed at genesis.
+const fn in_order(earlier: ForkCondition, later: ForkCondition, genesis_time: u64) -> bool {
+    match (earlier, later) {
+        (ForkCondition::Block(earlier), ForkCondition::Block(later)) => earlier <= later,
+        (ForkCondition::Timestamp(earlier), ForkCondition::Timestamp(later)) => earlier <= later,
+        (ForkCondition::Block(block), ForkCondition::Timestamp(time)) => {
+            block == 0 || time > genesis_time
+        }
+        _ => true,
+    }
+}
+
+/// A fork condition in words, for people: `block 7`, `time 1767225600`, `never`.
+pub fn describe_condition(condition: ForkCondition) -> String {
+    match condition {
+        ForkCondition::Block(block) => format!("block {block}"),
+        ForkCondition::Timestamp(time) => format!("time {time}"),
+        ForkCondition::TTD { activation_block_number, .. } => {
+            format!("block {activation_block_number}")
+        }
+        ForkCondition::Never => "never".to_owned(),
+    }
+}
+
+/// What the fork keys are read with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ForkContext {
+    /// True with `config.ibft2`: Besu's reading where clients differ.
+    pub(crate) ibft2: bool,
+    /// Timestamp of block 0, seconds.
+    pub(crate) genesis_time: u64,
+    /// Difficulty of block 0.
+    pub(crate) genesis_difficulty: U256,
+}
+
+/// Takes every fork key out of `config`.
+pub(crate) fn parse_forks(
+    config: &mut Object<'_>,
+    context: ForkContext,
+    notices: &mut Vec<Notice>,
+) -> Result<Forks, ChainSpecError> {
+    for key in TOO_NEW {
+        if let Some(node) = config.take_hidden(key) {
+            return Err(node.unsupported("the newest fork supported is Osaka"));
+        }
+    }
+    let mut reader = Reader { forks: Forks::default(), sites: BTreeMap::new(), config };
+    for (key, fork) in BLOCK_KEYS {
+        reader.take(key, fork, ForkCondition::Block)?;
+    }
+    for (key, fork) in TIME_KEYS {
+        reader.take(key, fork, ForkCondition::Timestamp)?;
+    }
+    reader.spurious_dragon()?;
+    reader.petersburg(context, notices)?;
+    reader.dao(notices)?;
+    reader.paris(context, notices)?;
+    let Reader { mut forks, sites, .. } = reader;
+    forks.complete(context.genesis_time).map_err(|(fork, reason)| {
+        let site = sites.get(&fork).cloned().unwrap_or_else(|| Site::new(format!("{fork}")));
+        ChainSpecError::Conflict { site, reason }
+    })?;
+    constantinople_window(&forks, &sites, notices);
+    Ok(forks)
+}
+
+struct Reader<'o, 'a> {
+    config: &'o mut Object<'a>,
+    forks: Forks,
+    sites: BTreeMap<EthereumHardfork, Site>,
+}
+
+impl<'a> Reader<'_, 'a> {
+    fn take(
+        &mut self,
+        key: &'static str,
+        fork: EthereumHardfork,
+        condition: fn(u64) -> ForkCondition,
+    ) -> Result<Option<Node<'a>>, ChainSpecError> {
+        let node = self.config.take(key);
+        if let Some(node) = &node {
+            self.forks.set(fork, condition(node.u64()?));
+            self.sites.insert(fork, node.site());
+        }
+        Ok(node)
+    }
+
+    /// Two keys that must agree, the second being an alias of the first.
+    fn take_pair(
+        &mut self,
+        keys: [&'static str; 2],
+        fork: EthereumHardfork,
+    ) -> Result<Option<Node<'a>>, ChainSpecError> {
+        let first = self.take(keys[0], fork, ForkCondition::Block)?;
+        let before = self.forks.get(fork);
+        let second = self.take(keys[1], fork, ForkCondition::Block)?;
+        if let (Some(_), Some(second)) = (&first, &second)
+            && before != self.forks.get(fork)
+        {
+            return Err(second.conflict(format!(
+                "{} and {} are one fork here and name different blocks",
+                keys[0], keys[1]
+            )));
+        }
+        Ok(second.or(first))
+    }
+
+    fn spurious_dragon(&mut self) -> Result<(), ChainSpecError> {
+        self.take_pair(["eip155Block", "eip158Block"], SpuriousDragon).map(drop)
+    }
+
+    /// Petersburg has two names; Besu refuses a file that has both.
+    fn petersburg(
+        &mut self,
+        context: ForkContext,
+        notices: &mut Vec<Notice>,
+    ) -> Result<(), ChainSpecError> {
+        let named = self.take("petersburgBlock", Petersburg, ForkCondition::Block)?;
+        let fix = self.take("constantinopleFixBlock", Petersburg, ForkCondition::Block)?;
+        if let (Some(_), Some(fix)) = (&named, &fix) {
+            return Err(fix.conflict("petersburgBlock and constantinopleFixBlock are one fork"));
+        }
+        let constantinople = self.forks.get(Constantinople);
+        let later = [Istanbul, Berlin, London].map(|fork| self.forks.get(fork));
+        let closed = later.contains(&constantinople);
+        if named.or(fix).is_none() && constantinople != ForkCondition::Never && !closed {
+            let site = self.site(Constantinople);
+            if context.ibft2 {
+                return Err(ChainSpecError::Unsupported {
+                    site,
+                    reason: "Constantinople without its fix (EIP-1283); set petersburgBlock".into(),
+                });
+            }
+            self.forks.set(Petersburg, constantinople);
+            notices.push(Notice::new(site, "petersburgBlock is absent: taken as the same block"));
+        }
+        Ok(())
+    }
+
+    /// geth: `daoForkSupport: false` means that this chain opposes the fork.
+    fn dao(&mut self, notices: &mut Vec<Notice>) -> Result<(), ChainSpecError> {
+        if let Some(support) = self.config.take("daoForkSupport")
+            && !support.boolean()?
+            && self.forks.get(Dao) != ForkCondition::Never
+        {
+            self.forks.set(Dao, ForkCondition::Never);
+            notices.push(Notice::new(support.site(), "the DAO fork is not applied"));
+        }
+        Ok(())
+    }
+
+    /// The merge. On a BFT chain its keys mean nothing: Paris comes with Shanghai.
+    fn paris(
+        &mut self,
+        context: ForkContext,
+        notices: &mut Vec<Notice>,
+    ) -> Result<(), ChainSpecError> {
+        let block = self.take_pair(["mergeNetsplitBlock", "preMergeForkBlock"], Paris)?;
+        let ttd = self.config.take("terminalTotalDifficulty");
+        let passed = self.config.take("terminalTotalDifficultyPassed");
+        if context.ibft2 {
+            self.forks.set(Paris, ForkCondition::Never);
+            for node in [block, ttd, passed].into_iter().flatten() {
+                notices.push(Notice::new(node.site(), "ignored: a BFT chain has no merge"));
+            }
+            return Ok(());
+        }
+        if let Some(passed) = passed {
+            passed.boolean()?;
+            notices.push(Notice::new(passed.site(), crate::config::IGNORED));
+        }
+        let reached = match &ttd {
+            Some(node) => node.number()? <= context.genesis_difficulty,
+            None => false,
+        };
+        if reached {
+            // The total difficulty of block 0 is enough: no block is mined.
+            self.forks.set(Paris, ForkCondition::ZERO_BLOCK);
+        } else if let (Some(ttd), None) = (&ttd, &block) {
+            notices.push(Notice::new(
+                ttd.site(),
+                "total difficulty is not followed: give mergeNetsplitBlock, the first block after the merge",
+            ));
+        }
+        self.merge_is_known(context)
+    }
+
+    /// Whether a block after Shanghai has a reward depends on Paris, which must be known by block.
+    fn merge_is_known(&self, context: ForkContext) -> Result<(), ChainSpecError> {
+        let first = TIME_KEYS
+            .map(|(_, fork)| fork)
+            .into_iter()
+            .find_map(|fork| self.forks.get(fork).as_timestamp().map(|time| (fork, time)));
+        match first {
+            Some((fork, time))
+                if time > context.genesis_time && self.forks.get(Paris) == ForkCondition::Never =>
+            {
+                Err(ChainSpecError::Conflict {
+                    site: self.site(fork),
+                    reason:
+                        "a fork by time needs the merge before it: set terminalTotalDifficulty \
+                             to 0 or mergeNetsplitBlock"
+                            .to_owned(),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn site(&self, fork: EthereumHardfork) -> Site {
+        self.sites.get(&fork).cloned().unwrap_or_else(|| Site::new(fork.to_string()))
+    }
+}
+
+/// The EVM has no rules for Constantinople before its fix; Petersburg's are used, which differ in
+/// the gas of `SSTORE` (EIP-1283).
+fn constantinople_window(
+    forks: &Forks,
+    sites: &BTreeMap<EthereumHardfork, Site>,
+    notices: &mut Vec<Notice>,
+) {
+    let (constantinople, fix) = (forks.get(Constantinople), forks.get(Petersburg));
+    if constantinople != fix
+        && let Some(site) = sites.get(&Constantinople)
+    {
+        notices.push(Notice::new(
+            site.clone(),
+            "blocks before petersburgBlock run with Petersburg's rules (no EIP-1283)",
+        ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use ForkCondition::{Block, Timestamp};
+
+    fn complete(
+        forks: &[(EthereumHardfork, ForkCondition)],
+    ) -> Result<Forks, (EthereumHardfork, String)> {
+        let mut forks: Forks = forks.iter().copied().collect();
+        forks.complete(100).map(|()| forks)
+    }
+
+    #[test]
+    fn a_fork_brings_the_earlier_ones() {
+        let forks = complete(&[(Istanbul, Block(7))]).unwrap();
+        assert_eq!(forks.get(Homestead), Block(7));
+        assert_eq!(forks.get(Petersburg), Block(7));
+        assert_eq!(forks.get(Berlin), ForkCondition::Never);
+        assert_eq!(forks.get(MuirGlacier), ForkCondition::Never);
+        assert_eq!(forks.get(Dao), ForkCondition::Never);
+    }
+
+    #[test]
+    fn a_fork_by_time_at_genesis_brings_those_by_block() {
+        let forks = complete(&[(Prague, Timestamp(100))]).unwrap();
+        assert_eq!(forks.get(Shanghai), Timestamp(100));
+        assert_eq!(forks.get(Paris), Block(0));
+        assert_eq!(forks.get(London), Block(0));
+    }
+
+    #[test]
+    fn paris_comes_with_a_later_shanghai() {
+        let forks = complete(&[(London, Block(0)), (Shanghai, Timestamp(500))]).unwrap();
+        assert_eq!(forks.get(Paris), Timestamp(500));
+        assert_eq!(complete(&[(Shanghai, Timestamp(500))]).unwrap_err().0, Shanghai);
+    }
+
+    #[test]
+    fn wrong_order_is_refused() {
+        for (forks, wrong) in [
+            (vec![(Berlin, Block(9)), (London, Block(8))], London),
+            (vec![(Shanghai, Timestamp(300)), (Cancun, Timestamp(200))], Cancun),
+            (vec![(London, Block(5)), (Shanghai, Timestamp(100))], Shanghai),
+            (vec![(Osaka, Timestamp(0)), (Amsterdam, Timestamp(0))], Amsterdam),
+            (vec![(Prague, Timestamp(0)), (Bpo1, Timestamp(0))], Bpo1),
+        ] {
+            assert_eq!(complete(&forks).unwrap_err().0, wrong, "{forks:?}");
+        }
+    }
+
+    #[test]
+    fn activity_is_by_number_or_time() {
+        let forks = complete(&[(London, Block(3)), (Shanghai, Timestamp(200))]).unwrap();
+        assert!(!forks.is_active(London, 2, 199) && forks.is_active(London, 3, 0));
+        assert!(!forks.is_active(Shanghai, 9, 199) && forks.is_active(Shanghai, 9, 200));
+    }
+}
