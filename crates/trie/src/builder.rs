@@ -2,12 +2,13 @@
 
 use crate::{
     keccak::keccak_batch,
-    node::{Branch, BranchEncoder, LeafValue, Subtree, encode_extension, encode_leaf},
+    node::{Branch, BranchEncoder, BranchNode, LeafValue, Subtree, encode_extension, encode_leaf},
 };
 use alloy_primitives::{B256, keccak256};
 use alloy_trie::{
     BranchNodeCompact, EMPTY_ROOT_HASH, Nibbles, TrieMask, nodes::RlpNode, proof::ProofRetainer,
 };
+use std::ops::Range;
 
 /// A node to be stored, with its path.
 pub(crate) type StoredNode = (Nibbles, BranchNodeCompact);
@@ -16,9 +17,13 @@ pub(crate) type StoredNode = (Nibbles, BranchNodeCompact);
 /// first and in order, so the children of the branch being closed are the top of the stack, in
 /// order. Whether a leaf or branch hangs directly under its parent or through an extension is
 /// settled only then: a branch left with one child vanishes by handing that child up.
+///
+/// Nodes are hashed when their parent is closed, too, so that siblings are hashed together. Until
+/// then their encodings lie in `encoded`, which grows and shrinks with the stack.
 #[derive(Debug)]
 pub(crate) struct Builder<V> {
     stack: Vec<Subtree<V>>,
+    encoded: Vec<u8>,
     /// Nodes to be stored, each after all those below it.
     pub(crate) nodes: Vec<StoredNode>,
     keep_nodes: bool,
@@ -30,16 +35,18 @@ pub(crate) struct Builder<V> {
 #[derive(Debug, Default)]
 struct Scratch {
     value: Vec<u8>,
-    leaves: Vec<u8>,
-    ends: Vec<usize>,
-    hashes: Vec<B256>,
     extension: Vec<u8>,
+    /// One for each child that is a leaf or a branch not hashed yet: its encoding.
+    parts: Vec<Range<usize>>,
+    /// One for each of `parts`.
+    hashes: Vec<B256>,
 }
 
 impl<V: LeafValue> Builder<V> {
     pub(crate) fn new(keep_nodes: bool) -> Self {
         Self {
             stack: Vec::with_capacity(64),
+            encoded: Vec::with_capacity(4096),
             nodes: Vec::new(),
             keep_nodes,
             proofs: None,
@@ -56,12 +63,6 @@ impl<V: LeafValue> Builder<V> {
         self.stack.push(subtree);
     }
 
-    /// Takes the only subtree above `mark`, if there is one.
-    pub(crate) fn pop(&mut self, mark: usize) -> Option<Subtree<V>> {
-        debug_assert!(self.stack.len() <= mark + 1);
-        if self.stack.len() > mark { self.stack.pop() } else { None }
-    }
-
     /// Joins all subtrees above `mark`, which share `depth` nibbles and differ in the next one.
     /// None or one above the mark is left as it is.
     pub(crate) fn close(&mut self, depth: usize, mark: usize) {
@@ -69,108 +70,111 @@ impl<V: LeafValue> Builder<V> {
             return;
         }
         let path = self.stack[mark].prefix(depth);
-        self.hash_leaves(depth + 1, mark);
+        let start = self.hash_children(depth + 1, mark);
 
-        let (mut state, mut tree, mut hash) = (0u16, 0u16, 0u16);
+        let mut masks = Masks::default();
         let mut hashes = Vec::new();
         let mut encoder = BranchEncoder::new();
-        let mut leaf_start = 0;
-        let mut leaf_hashes = self.scratch.hashes.iter();
-        let mut leaf_ends = self.scratch.ends.iter();
+        let mut parts = self.scratch.parts.iter().zip(&self.scratch.hashes);
+        let mut next_node = || match parts.next() {
+            Some((part, hash)) => short_or_hash(&self.encoded[part.clone()], hash),
+            None => RlpNode::default(),
+        };
         for child in &self.stack[mark..] {
             let digit = child.nibble(depth);
             let bit = 1u16 << digit;
-            state |= bit;
-            match child {
-                Subtree::Leaf { .. } => {
-                    let end = leaf_ends.next().copied().unwrap_or(leaf_start);
-                    let rlp = &self.scratch.leaves[leaf_start..end];
-                    leaf_start = end;
-                    let node = if rlp.len() < 32 {
-                        RlpNode::from_rlp(rlp)
-                    } else {
-                        leaf_hashes.next().map(RlpNode::word_rlp).unwrap_or_default()
-                    };
-                    retain(self.proofs.as_mut(), || child.prefix(depth + 1), rlp);
-                    encoder.push(digit, &node);
-                }
-                Subtree::Branch(branch) => {
-                    if branch.stored {
-                        tree |= bit;
-                    }
-                    if branch.path.len() == depth + 1 {
-                        if let Some(child_hash) = branch.rlp.as_hash() {
-                            hash |= bit;
-                            hashes.push(child_hash);
-                        }
-                        encoder.push(digit, &branch.rlp);
-                    } else {
-                        let buf = &mut self.scratch.extension;
-                        buf.clear();
-                        encode_extension(&branch.path.slice(depth + 1..), &branch.rlp, buf);
-                        retain(self.proofs.as_mut(), || child.prefix(depth + 1), buf);
-                        encoder.push(digit, &RlpNode::from_rlp(buf));
-                    }
-                }
-            }
-        }
-        self.stack.truncate(mark);
-
-        let encoded = encoder.finish();
-        let rlp = RlpNode::from_rlp(encoded);
-        retain(self.proofs.as_mut(), || path, encoded);
-        let stored = tree | hash != 0 || depth == 0;
-        if stored && self.keep_nodes {
-            let root_hash =
-                (depth == 0).then(|| rlp.as_hash().unwrap_or_else(|| keccak256(encoded)));
-            let [state, tree, hash] = [state, tree, hash].map(TrieMask::new);
-            let node = BranchNodeCompact {
-                state_mask: state,
-                tree_mask: tree,
-                hash_mask: hash,
-                hashes: hashes.into(),
-                root_hash,
+            masks.state |= bit;
+            let Subtree::Branch(branch) = child else {
+                encoder.push(digit, &next_node());
+                continue;
             };
-            self.nodes.push((path, node));
+            let node = match &branch.node {
+                BranchNode::Known(node) => node.clone(),
+                BranchNode::Encoded(_) => next_node(),
+            };
+            if branch.stored {
+                masks.tree |= bit;
+            }
+            if branch.path.len() > depth + 1 {
+                let extension = &mut self.scratch.extension;
+                extension.clear();
+                encode_extension(&branch.path.slice(depth + 1..), &node, extension);
+                retain(self.proofs.as_mut(), || child.prefix(depth + 1), extension);
+                encoder.push(digit, &RlpNode::from_rlp(extension));
+                continue;
+            }
+            if self.keep_nodes
+                && let Some(hash) = node.as_hash()
+            {
+                masks.hash |= bit;
+                hashes.push(hash);
+            }
+            encoder.push(digit, &node);
         }
-        self.stack.push(Subtree::Branch(Branch { path, rlp, stored }));
+
+        let rlp = encoder.finish();
+        retain(self.proofs.as_mut(), || path, rlp);
+        let stored = masks.tree | masks.hash != 0 || depth == 0;
+        let mut node = BranchNode::Encoded(start..start + rlp.len());
+        if depth == 0 {
+            let root = keccak256(rlp);
+            node = BranchNode::Known(RlpNode::word_rlp(&root));
+            if self.keep_nodes {
+                self.nodes.push((path, masks.into_node(hashes, Some(root))));
+            }
+        } else if stored && self.keep_nodes {
+            self.nodes.push((path, masks.into_node(hashes, None)));
+        }
+        self.encoded.truncate(start);
+        self.encoded.extend_from_slice(rlp);
+        self.stack.truncate(mark);
+        self.stack.push(Subtree::Branch(Branch { path, node, stored }));
     }
 
-    /// Encodes the leaves above `mark` with paths from `depth` and hashes those that are not
-    /// inlined, all at once.
-    fn hash_leaves(&mut self, depth: usize, mark: usize) {
-        let Scratch { value, leaves, ends, hashes, .. } = &mut self.scratch;
-        leaves.clear();
-        ends.clear();
-        hashes.clear();
-        let mut inlined = false;
+    /// Encodes the leaves above `mark` with paths from `depth`, and hashes all children above
+    /// `mark` that were not hashed yet. Returns where their encodings start.
+    fn hash_children(&mut self, depth: usize, mark: usize) -> usize {
+        let Scratch { value, parts, hashes, .. } = &mut self.scratch;
+        parts.clear();
+        let mut start = self.encoded.len();
         for child in &self.stack[mark..] {
-            if let Subtree::Leaf { key, value: leaf } = child {
-                let start = leaves.len();
-                encode_leaf(key, leaf, depth, value, leaves);
-                ends.push(leaves.len());
-                inlined |= leaves.len() - start < 32;
-            }
+            let part = match child {
+                Subtree::Leaf { key, value: leaf } => {
+                    let from = self.encoded.len();
+                    encode_leaf(key, leaf, depth, value, &mut self.encoded);
+                    let rlp = &self.encoded[from..];
+                    retain(self.proofs.as_mut(), || child.prefix(depth), rlp);
+                    from..self.encoded.len()
+                }
+                Subtree::Branch(Branch { node: BranchNode::Encoded(part), .. }) => part.clone(),
+                Subtree::Branch(_) => continue,
+            };
+            start = start.min(part.start);
+            parts.push(part);
         }
-        if !inlined {
-            keccak_batch(leaves, ends, hashes);
-            return;
+        keccak_batch(&self.encoded, parts, hashes);
+        start
+    }
+
+    /// Takes the only subtree, if there is one, in a form that does not need this builder.
+    pub(crate) fn take_settled(&mut self) -> Option<Subtree<V>> {
+        debug_assert!(self.stack.len() <= 1);
+        let mut top = self.stack.pop();
+        if let Some(Subtree::Branch(branch)) = &mut top
+            && let BranchNode::Encoded(part) = &branch.node
+        {
+            branch.node = BranchNode::Known(RlpNode::from_rlp(&self.encoded[part.clone()]));
         }
-        let mut start = 0;
-        for end in ends {
-            if *end - start >= 32 {
-                hashes.push(keccak256(&leaves[start..*end]));
-            }
-            start = *end;
-        }
+        self.encoded.clear();
+        top
     }
 
     /// The root hash of what is on the stack, which is empty afterwards.
     pub(crate) fn root(&mut self) -> B256 {
-        let top = self.pop(0);
+        let top = self.take_settled();
         let proofs = self.proofs.as_mut();
-        let buf = &mut self.scratch.extension;
-        buf.clear();
+        let rlp = &mut self.scratch.extension;
+        rlp.clear();
         match top {
             None => {
                 if let Some(proofs) = proofs {
@@ -179,16 +183,45 @@ impl<V: LeafValue> Builder<V> {
                 return EMPTY_ROOT_HASH;
             }
             Some(Subtree::Leaf { key, value }) => {
-                encode_leaf(&key, &value, 0, &mut self.scratch.value, buf);
+                encode_leaf(&key, &value, 0, &mut self.scratch.value, rlp);
             }
-            Some(Subtree::Branch(branch)) if branch.path.is_empty() => {
-                return branch.rlp.as_hash().unwrap_or_else(|| keccak256(&branch.rlp));
+            Some(Subtree::Branch(Branch { path, node: BranchNode::Known(node), .. })) => {
+                // A root that is a branch was hashed when it was closed.
+                if let Some(root) = node.as_hash().filter(|_| path.is_empty()) {
+                    return root;
+                }
+                encode_extension(&path, &node, rlp);
             }
-            Some(Subtree::Branch(branch)) => encode_extension(&branch.path, &branch.rlp, buf),
+            // `take_settled` leaves none.
+            Some(Subtree::Branch(Branch { node: BranchNode::Encoded(_), .. })) => {}
         }
-        retain(proofs, Nibbles::new, buf);
-        keccak256(buf)
+        retain(proofs, Nibbles::new, rlp);
+        keccak256(rlp)
     }
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Masks {
+    state: u16,
+    tree: u16,
+    hash: u16,
+}
+
+impl Masks {
+    fn into_node(self, hashes: Vec<B256>, root_hash: Option<B256>) -> BranchNodeCompact {
+        BranchNodeCompact {
+            state_mask: TrieMask::new(self.state),
+            tree_mask: TrieMask::new(self.tree),
+            hash_mask: TrieMask::new(self.hash),
+            hashes: hashes.into(),
+            root_hash,
+        }
+    }
+}
+
+/// A parent holds a node shorter than a hash itself.
+fn short_or_hash(rlp: &[u8], hash: &B256) -> RlpNode {
+    if rlp.len() < 32 { RlpNode::from_rlp(rlp) } else { RlpNode::word_rlp(hash) }
 }
 
 /// Keeps a node for a proof, if it lies on the way to a target. Nodes that are inlined in their

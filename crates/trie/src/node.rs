@@ -3,7 +3,11 @@
 use crate::{TrieAccountRow, prefix_set::nibble};
 use alloy_primitives::{B256, U256};
 use alloy_rlp::{EMPTY_STRING_CODE, Encodable};
-use alloy_trie::{Nibbles, nodes::ExtensionNodeRef, nodes::RlpNode};
+use alloy_trie::{
+    Nibbles,
+    nodes::{ExtensionNodeRef, RlpNode},
+};
+use std::ops::Range;
 
 /// Most bytes a branch can have: header, 16 hashes, empty value.
 const MAX_BRANCH: usize = 3 + 16 * 33 + 1;
@@ -40,9 +44,18 @@ pub(crate) enum Subtree<V> {
 #[derive(Clone, Debug)]
 pub(crate) struct Branch {
     pub(crate) path: Nibbles,
-    pub(crate) rlp: RlpNode,
+    pub(crate) node: BranchNode,
     /// Whether its node is stored.
     pub(crate) stored: bool,
+}
+
+/// How a parent refers to a branch.
+#[derive(Clone, Debug)]
+pub(crate) enum BranchNode {
+    /// By its hash, or by its RLP when that is shorter.
+    Known(RlpNode),
+    /// Not hashed yet: its RLP is this part of the builder's buffer.
+    Encoded(Range<usize>),
 }
 
 impl<V> Subtree<V> {
@@ -148,7 +161,7 @@ mod tests {
     use super::*;
     use alloy_trie::{
         TrieMask,
-        nodes::{BranchNode, LeafNodeRef},
+        nodes::{BranchNode as AlloyBranchNode, LeafNodeRef},
     };
     use proptest::prelude::*;
 
@@ -184,7 +197,7 @@ mod tests {
                 encoder.push(digit, &node);
                 stack.push(node);
             }
-            let expected = alloy_rlp::encode(BranchNode::new(stack, TrieMask::new(mask)));
+            let expected = alloy_rlp::encode(AlloyBranchNode::new(stack, TrieMask::new(mask)));
             prop_assert_eq!(encoder.finish(), &expected[..]);
         }
     }

@@ -9,7 +9,7 @@ use crate::{
     HashedCursor, TrieCursor, TrieError,
     builder::{Builder, StoredNode},
     leaves::Leaves,
-    node::{Branch, LeafValue, Subtree},
+    node::{Branch, BranchNode, LeafValue, Subtree},
     prefix_set::split_child,
 };
 use alloy_primitives::B256;
@@ -83,7 +83,7 @@ where
 
     /// The subtree, the nodes to store and those to remove.
     pub(crate) fn into_part(mut self) -> WalkPart<H::Value> {
-        let subtree = self.builder.pop(0);
+        let subtree = self.builder.take_settled();
         WalkPart { subtree, nodes: self.builder.nodes, removed: self.removed }
     }
 }
@@ -169,7 +169,8 @@ where
                 self.leaves.skipped_far();
             }
             let rlp = RlpNode::word_rlp(&node.hash_for_nibble(digit));
-            self.builder.push(Subtree::Branch(Branch { path, rlp, stored }));
+            let node = BranchNode::Known(rlp);
+            self.builder.push(Subtree::Branch(Branch { path, node, stored }));
             return Ok(());
         }
         if !stored {
