@@ -26,6 +26,12 @@ pub const EMPTY_LOG_ROOT: B256 =
 /// Mode bit 0: the log keeps one hash chain per subject. Other bits are not defined.
 pub const MODE_SUBJECT_CHAINS: u32 = 1;
 
+/// Bit 255 of a log's mode word: the log exists.
+const LOG_EXISTS: U256 = U256::from_limbs([0, 0, 0, 1 << 63]);
+
+/// Bit 160 of a source's signer word: the source is active.
+const SOURCE_ACTIVE: U256 = U256::from_limbs([0, 0, 1 << 32, 0]);
+
 /// Most logs, sources or writers that a configuration may list.
 const MOST_ENTRIES: usize = 10_000;
 
@@ -98,14 +104,14 @@ impl PlogConfig {
         words.set(U256::from(1), word(self.governance));
         for log in &self.logs {
             let base = mapping(log.id, U256::from(3));
-            words.set(base, U256::from(number) << 64);
+            words.set(base, U256::from_limbs([0, number, 0, 0]));
             words.set(base.wrapping_add(U256::from(1)), EMPTY_LOG_ROOT.into());
-            let mode = U256::from(log.mode) | (U256::from(1) << 255);
+            let mode = U256::from(log.mode) | LOG_EXISTS;
             words.set(base.wrapping_add(U256::from(66)), mode);
         }
         for source in &self.sources {
             let base = mapping(number_key(source.id), U256::from(5));
-            words.set(base, word(source.signer) | (U256::from(1) << 160));
+            words.set(base, word(source.signer) | SOURCE_ACTIVE);
             words.set(base.wrapping_add(U256::from(1)), U256::from(1));
             words.set(base.wrapping_add(U256::from(2)), source.gateway.map_or(U256::ZERO, word));
         }
@@ -310,6 +316,8 @@ mod tests {
         let base = mapping(LOG.parse().unwrap(), U256::from(3));
         assert_eq!(storage[&B256::from(base)], B256::from(U256::from(7) << 64));
         assert_eq!(storage[&B256::from(base + U256::from(1))], EMPTY_LOG_ROOT);
+        let mode = U256::from_be_bytes(storage[&B256::from(base + U256::from(66))].0);
+        assert_eq!(mode, U256::from(1) << 255);
         // At genesis the word `size | block << 64` is zero and not stored.
         assert_eq!(plog.account(0).storage.unwrap().len(), 7);
     }

@@ -71,12 +71,12 @@ impl ChainSpec {
     }
 
     fn with_header(genesis: Genesis, header: Header, config: Config) -> Self {
-        let hash = header.hash_slow();
+        let header = IbftHeader::from(header);
         Self {
             chain_id: config.chain_id,
             genesis,
-            header: IbftHeader::from(header),
-            hash,
+            hash: header.hash_slow(),
+            header,
             forks: config.forks,
             blob_schedule: config.blob_schedule,
             ibft2: config.ibft2,
