@@ -1,0 +1,207 @@
+//! State of a committed block: the head of a view, or an older one.
+
+use std::sync::Arc;
+
+use alloy_primitives::{Address, B256, BlockNumber, U256, keccak256};
+use peruri_trie::{
+    AccountProof, HashedPostState, ParallelStateRoot, Proof, StateRootOutput, TrieAccountRow,
+};
+use quick_cache::sync::Cache;
+use reth_primitives_traits::Account;
+use revm::bytecode::Bytecode;
+
+use super::{StateCursors, StateProvider, history};
+use crate::{
+    Head, ProviderError, ProviderResult,
+    codecs::{account, blocks, keys, meta},
+    db::{Column, Db, ReadView},
+    provider::Windows,
+};
+
+/// Recently used code. Analysing the jump destinations of a contract costs more than reading it.
+pub(crate) type CodeCache = Arc<Cache<B256, Bytecode>>;
+
+/// A view with what is needed to read state from it.
+pub(crate) struct CommittedState {
+    view: ReadView,
+    head: Head,
+    windows: Windows,
+    /// The block whose state this is; `None` for the view's head.
+    at: Option<BlockNumber>,
+    codes: CodeCache,
+}
+
+impl std::fmt::Debug for CommittedState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CommittedState").field("block", &self.number()).finish_non_exhaustive()
+    }
+}
+
+impl CommittedState {
+    /// State of the newest committed block. Head and windows are read from the snapshot itself, so
+    /// that they belong together whatever is committed meanwhile.
+    pub(crate) fn latest(db: &Arc<Db>, codes: &CodeCache) -> ProviderResult<Self> {
+        let view = ReadView::new(Arc::clone(db));
+        let head = match view.get(Column::Meta, meta::HEAD)? {
+            Some(row) => meta::decode_head(&row)?,
+            None => return Err(ProviderError::NotInitialised),
+        };
+        let windows = match view.get(Column::Meta, meta::WINDOWS)? {
+            Some(row) => meta::decode_windows(&row)?,
+            None => Windows::default(),
+        };
+        Ok(Self { view, head, windows, at: None, codes: Arc::clone(codes) })
+    }
+
+    /// State of a committed block.
+    ///
+    /// # Errors
+    /// The block is above the head or below the state window.
+    pub(crate) fn at_number(
+        db: &Arc<Db>,
+        codes: &CodeCache,
+        number: BlockNumber,
+    ) -> ProviderResult<Self> {
+        let mut state = Self::latest(db, codes)?;
+        if number > state.head.number {
+            return Err(ProviderError::BlockNotFound(number));
+        }
+        if number < state.windows.state {
+            return Err(ProviderError::OutsideWindow {
+                what: "state",
+                requested: number,
+                oldest: state.windows.state,
+            });
+        }
+        state.at = (number != state.head.number).then_some(number);
+        Ok(state)
+    }
+
+    /// Number of the block whose state this is.
+    pub(crate) fn number(&self) -> BlockNumber {
+        self.at.unwrap_or(self.head.number)
+    }
+
+    /// Head of the view.
+    pub(crate) const fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// The snapshot.
+    pub(crate) const fn view(&self) -> &ReadView {
+        &self.view
+    }
+
+    /// Cursors for trie work.
+    ///
+    /// # Errors
+    /// The block is outside the proof window.
+    pub(crate) fn cursors(&self) -> ProviderResult<StateCursors<'_>> {
+        match self.at {
+            Some(number) if number < self.windows.proofs => Err(ProviderError::OutsideWindow {
+                what: "proofs",
+                requested: number,
+                oldest: self.windows.proofs,
+            }),
+            at => Ok(StateCursors::new(&self.view, at)),
+        }
+    }
+
+    /// The flat row of an account.
+    pub(crate) fn account_row(&self, address: &B256) -> ProviderResult<Option<TrieAccountRow>> {
+        match self.at {
+            Some(number) => history::account_at(&self.view, address, number),
+            None => {
+                let column = Column::HashedAccounts;
+                let row = self.view.get(column, address)?;
+                row.map(|row| account::decode(column.name(), &row)).transpose()
+            }
+        }
+    }
+
+    /// A slot by its hashes.
+    pub(crate) fn slot(&self, address: &B256, slot: &B256) -> ProviderResult<U256> {
+        match self.at {
+            Some(number) => history::slot_at(&self.view, address, slot, number),
+            None => {
+                let column = Column::HashedStorages;
+                match self.view.get(column, keys::storage(address, slot))? {
+                    Some(row) => account::decode_value(column.name(), &row),
+                    None => Ok(U256::ZERO),
+                }
+            }
+        }
+    }
+
+    /// State root of this block, from its header.
+    fn state_root(&self) -> ProviderResult<B256> {
+        match self.at {
+            None => Ok(self.head.state_root),
+            Some(number) => {
+                let row = self
+                    .view
+                    .get(Column::Headers, keys::number(number))?
+                    .ok_or(ProviderError::BlockNotFound(number))?;
+                Ok(blocks::decode_header(&row)?.state_root)
+            }
+        }
+    }
+
+    /// A compaction may drop rows of `trie_versions` under a view that is held for very long. A proof
+    /// is therefore checked against the header before it is given away.
+    pub(crate) fn check_proof(&self, proof: &AccountProof) -> ProviderResult<()> {
+        let Err(error) = proof.verify(self.state_root()?) else { return Ok(()) };
+        Err(match self.at {
+            Some(requested) => ProviderError::OutsideWindow {
+                what: "proofs",
+                requested,
+                oldest: self.windows.proofs.max(requested.saturating_add(1)),
+            },
+            None => ProviderError::Trie(error.to_string()),
+        })
+    }
+}
+
+impl StateProvider for CommittedState {
+    fn account(&self, address: &Address) -> ProviderResult<Option<Account>> {
+        Ok(self.account_row(&keccak256(address))?.map(|row| row.account()))
+    }
+
+    fn storage(&self, address: Address, slot: B256) -> ProviderResult<U256> {
+        self.slot(&keccak256(address), &keccak256(slot))
+    }
+
+    fn bytecode_by_hash(&self, hash: &B256) -> ProviderResult<Option<Bytecode>> {
+        if let Some(code) = self.codes.get(hash) {
+            return Ok(Some(code));
+        }
+        let Some(row) = self.view.get(Column::Bytecodes, hash)? else { return Ok(None) };
+        let code = Bytecode::new_raw_checked(row.to_vec().into())
+            .map_err(|e| ProviderError::codec(Column::Bytecodes.name(), e))?;
+        self.codes.insert(*hash, code.clone());
+        Ok(Some(code))
+    }
+
+    fn block_hash(&self, number: BlockNumber) -> ProviderResult<Option<B256>> {
+        if number > self.number() {
+            return Ok(None);
+        }
+        if number == self.head.number {
+            return Ok(Some(self.head.hash));
+        }
+        let row = self.view.get(Column::Headers, keys::number(number))?;
+        row.map(|row| Ok(blocks::decode_header(&row)?.hash())).transpose()
+    }
+
+    fn state_root_with_updates(&self, state: &HashedPostState) -> ProviderResult<StateRootOutput> {
+        let cursors = self.cursors()?;
+        Ok(ParallelStateRoot::new(cursors, cursors).root_with_updates(state)?)
+    }
+
+    fn proof(&self, address: Address, slots: &[B256]) -> ProviderResult<AccountProof> {
+        let cursors = self.cursors()?;
+        let proof = Proof::new(cursors, cursors).account(address, slots)?;
+        self.check_proof(&proof)?;
+        Ok(proof)
+    }
+}

@@ -1,0 +1,12 @@
+//! Tests of the store as a whole, against a model in memory.
+
+#![allow(clippy::unwrap_used)]
+
+mod blocks;
+mod commit;
+mod history;
+mod open;
+mod overlay;
+mod property;
+mod support;
+mod verify;
