@@ -16,18 +16,42 @@
 //! | [`validators`] | validator sets, vote counting, the walk over headers |
 //! | [`votes`] | which vote the next own block carries |
 //! | [`proposer`], [`quorum`], [`timeout`] | who proposes, how many suffice, how long a round lasts |
-//! | [`rules`] | validation of a header against its parent |
+//! | [`gas_limit`], [`rules`] | validation of a header against its parent |
 
 #![forbid(unsafe_code)]
 #![deny(clippy::arithmetic_side_effects, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))]
 
+pub mod config;
 pub mod extra_data;
+pub mod gas_limit;
 pub mod hash;
 pub mod header;
+pub mod proposer;
+pub mod quorum;
+pub mod rules;
 pub mod seal;
+pub mod sealing;
+pub mod timeout;
+pub mod validators;
+pub mod votes;
 
+pub use config::{
+    BesuDialect, BlockParams, BlockPeriod, ConfigError, ForkPoints, Ibft2Config, Ibft2Schedule,
+    Transition,
+};
 pub use extra_data::{ExtraData, ExtraDataError, Form, Vote, VoteType};
-pub use hash::{BlockHash, SealDigest, block_hash, is_ibft2, seal_digest};
+pub use gas_limit::{FeeMarket, next_gas_limit};
+pub use hash::{BlockHash, MIX_HASH, SealDigest, block_hash, is_ibft2, seal_digest};
 pub use header::IbftHeader;
+pub use proposer::{proposer, sticky_proposer};
+pub use quorum::{byzantine, prepare_quorum, quorum, vote_majority};
+pub use rules::{HeaderContext, HeaderError, Mode, validate_header};
 pub use seal::{SEAL_LENGTH, Seal, SealError, recover_seals};
+pub use sealing::{
+    digest_to_sign, prepare_header, seal_header, unsealed_extra_data, vanity, with_round,
+};
+pub use timeout::{capped_round_timeout, fresh_timestamp, round_timeout};
+pub use validators::{
+    BlockVote, HeaderSource, StateError, ValidatorSet, ValidatorState, ValidatorWalk, WalkError,
+};

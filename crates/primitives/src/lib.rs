@@ -6,7 +6,7 @@
 mod crypto;
 mod types;
 
-pub use crypto::assert_libsecp256k1;
+pub use crypto::{assert_libsecp256k1, recover_senders, recover_senders_unchecked};
 pub use types::{
     Block, BlockBody, Header, PeruriPrimitives, PooledTransaction, Receipt, RecoveredBlock,
     SealedBlock, SealedHeader, TransactionSigned,

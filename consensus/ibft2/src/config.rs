@@ -1,0 +1,549 @@
+//! `config.ibft2` of a genesis file and the transitions that change it.
+//!
+//! The types here know nothing of JSON: a reader fills [`Ibft2Config`] and [`Transition`]s, and
+//! [`Ibft2Schedule::new`] checks them. Everything else in this crate takes the checked schedule.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+use alloy_primitives::{Address, U256};
+
+use crate::validators::ValidatorSet;
+
+/// Upper bound of `maxproposalbytes`: a proposal has to fit into one 16 MiB message.
+pub const MAX_PROPOSAL_BYTES: u64 = 15 * 1024 * 1024;
+
+/// Form in which Proposal and RoundChange messages are sent; both are always read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BesuDialect {
+    /// Without a trailing element, as Besu up to 25.12.
+    V25,
+    /// With a trailing block access list, as Besu from 26.1.
+    #[default]
+    V26,
+}
+
+/// All keys of `config.ibft2`, with their defaults.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ibft2Config {
+    /// `blockperiodseconds`: least distance of two header times, in seconds.
+    pub block_period_seconds: u64,
+    /// `requesttimeoutseconds`: length of round 0, in seconds.
+    pub request_timeout_seconds: u64,
+    /// `epochlength`: blocks after which votes are forgotten.
+    pub epoch_length: u64,
+    /// `blockreward`: wei credited per block.
+    pub block_reward: U256,
+    /// `miningbeneficiary`: receiver of reward and fees instead of the coinbase.
+    pub mining_beneficiary: Option<Address>,
+    /// `messagequeuelimit`: accepted, without effect.
+    pub message_queue_limit: u64,
+    /// `duplicatemessagelimit`: accepted, without effect.
+    pub duplicate_message_limit: u64,
+    /// `futuremessageslimit`: accepted, without effect.
+    pub future_messages_limit: u64,
+    /// `futuremessagesmaxdistance`: heights ahead of which messages are kept.
+    pub future_messages_max_distance: u64,
+    /// `gossipedhistorylimit`: accepted, without effect.
+    pub gossiped_history_limit: u64,
+    /// `xblockperiodmilliseconds`: if not 0, the block timer in milliseconds instead of
+    /// `blockperiodseconds`.
+    pub block_period_milliseconds: u64,
+    /// `besuPeers`: Besu validators take part.
+    pub besu_peers: bool,
+    /// `besuDialect`: form of sent messages.
+    pub besu_dialect: BesuDialect,
+    /// `roundtimeoutcapseconds` if given; see [`Self::round_timeout_cap`].
+    pub round_timeout_cap_seconds: Option<u64>,
+    /// `chainBoundSignatures`: signatures and vanity name the chain.
+    pub chain_bound_signatures: bool,
+    /// `emptyblockperiodseconds`: how long an empty proposal waits, in seconds; 0 = not at all.
+    pub empty_block_period_seconds: u64,
+    /// `maxproposalbytes`: RLP bytes above which a fresh block is neither built nor prepared.
+    pub max_proposal_bytes: u64,
+    /// `dropvotessurviveuntil`: epoch blocks below this number keep DROP votes.
+    pub drop_votes_survive_until: u64,
+}
+
+impl Default for Ibft2Config {
+    fn default() -> Self {
+        Self {
+            block_period_seconds: 1,
+            request_timeout_seconds: 1,
+            epoch_length: 30_000,
+            block_reward: U256::ZERO,
+            mining_beneficiary: None,
+            message_queue_limit: 1_000,
+            duplicate_message_limit: 100,
+            future_messages_limit: 1_000,
+            future_messages_max_distance: 10,
+            gossiped_history_limit: 1_000,
+            block_period_milliseconds: 0,
+            besu_peers: false,
+            besu_dialect: BesuDialect::default(),
+            round_timeout_cap_seconds: None,
+            chain_bound_signatures: false,
+            empty_block_period_seconds: 0,
+            max_proposal_bytes: 8 * 1024 * 1024,
+            drop_votes_survive_until: 0,
+        }
+    }
+}
+
+impl Ibft2Config {
+    /// Checks what can be checked without transitions.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for a value out of its range or a combination that makes no sense.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        positive("blockperiodseconds", self.block_period_seconds)?;
+        positive("requesttimeoutseconds", self.request_timeout_seconds)?;
+        positive("epochlength", self.epoch_length)?;
+        positive("maxproposalbytes", self.max_proposal_bytes)?;
+        if self.max_proposal_bytes > MAX_PROPOSAL_BYTES {
+            return Err(ConfigError::TooLarge {
+                key: "maxproposalbytes",
+                limit: MAX_PROPOSAL_BYTES,
+                got: self.max_proposal_bytes,
+            });
+        }
+        if let Some(cap) = self.round_timeout_cap_seconds
+            && cap < self.request_timeout_seconds
+        {
+            return Err(ConfigError::CapBelowTimeout { cap, base: self.request_timeout_seconds });
+        }
+        if self.besu_peers && self.chain_bound_signatures {
+            return Err(ConfigError::BesuPeers { key: "chainBoundSignatures" });
+        }
+        if self.besu_peers && self.round_timeout_cap_seconds.is_some() {
+            return Err(ConfigError::BesuPeers { key: "roundtimeoutcapseconds" });
+        }
+        Ok(())
+    }
+
+    /// Length of round 0.
+    pub const fn request_timeout(&self) -> Duration {
+        Duration::from_secs(self.request_timeout_seconds)
+    }
+
+    /// Longest round, or `None` where timers must not be capped because Besu validators take part.
+    pub fn round_timeout_cap(&self) -> Option<Duration> {
+        if self.besu_peers {
+            return None;
+        }
+        let default = self.request_timeout_seconds.saturating_mul(5).max(10);
+        Some(Duration::from_secs(self.round_timeout_cap_seconds.unwrap_or(default)))
+    }
+
+    /// Length of `round`, capped as configured.
+    pub fn round_timeout(&self, round: u32) -> Duration {
+        let timeout = crate::timeout::round_timeout(self.request_timeout(), round);
+        self.round_timeout_cap().map_or(timeout, |cap| timeout.min(cap))
+    }
+}
+
+/// One entry of `config.transitions.ibft2`. Absent values carry forward.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Transition {
+    /// First block with the new values (but see [`TransitionKind`]).
+    pub block: u64,
+    /// New `blockperiodseconds`.
+    pub block_period_seconds: Option<u64>,
+    /// New `blockreward` in wei.
+    pub block_reward: Option<U256>,
+    /// New `miningbeneficiary`; `Some(None)` (an empty string) returns to the coinbase.
+    pub mining_beneficiary: Option<Option<Address>>,
+    /// Validators of exactly this block, in any order.
+    pub validators: Option<Vec<Address>>,
+}
+
+/// Activation points of the forks of a genesis file.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ForkPoints {
+    /// Block numbers of forks by block.
+    pub blocks: Vec<u64>,
+    /// Times of forks by timestamp, in seconds.
+    pub times: Vec<u64>,
+}
+
+impl ForkPoints {
+    /// How the value of a transition is read: as the closest fork at or below it. A fork by time
+    /// wins over one by block at the same value; without any fork below, values are blocks.
+    fn kind_at(&self, value: u64) -> TransitionKind {
+        let floor = |points: &[u64]| points.iter().copied().filter(|point| *point <= value).max();
+        // Frontier stands at block 0 in every genesis.
+        let block = floor(&self.blocks).unwrap_or(0);
+        match floor(&self.times) {
+            Some(time) if time >= block => TransitionKind::Time,
+            _ => TransitionKind::Block,
+        }
+    }
+}
+
+/// What the `block` of a [`Transition`] is compared with for period, reward and beneficiary.
+///
+/// Besu keeps forks by block and by time in one ordered map and gives a transition the kind of the
+/// entry below it. A genesis with `shanghaiTime: 0` therefore turns `"block": 1000` into second
+/// 1000 of 1970, which has long passed. Validators stay with the block number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransitionKind {
+    /// With the number of the block.
+    Block,
+    /// With the timestamp of the block.
+    Time,
+}
+
+/// The values in force for one block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BlockParams {
+    /// Distance to the parent.
+    pub period: BlockPeriod,
+    /// Wei credited for the block.
+    pub reward: U256,
+    /// Receiver of reward and fees; `None` = the coinbase.
+    pub beneficiary: Option<Address>,
+}
+
+/// Distance of a block to its parent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BlockPeriod {
+    /// Seconds between the header times.
+    Seconds(u64),
+    /// Milliseconds after the import of the parent.
+    Milliseconds(u64),
+}
+
+impl BlockPeriod {
+    /// The period in milliseconds.
+    pub const fn as_millis(self) -> u64 {
+        match self {
+            Self::Seconds(seconds) => seconds.saturating_mul(1_000),
+            Self::Milliseconds(milliseconds) => milliseconds,
+        }
+    }
+
+    /// Least distance of the header times in seconds; `None` below one second, where headers are
+    /// only bound not to be older than their parents.
+    pub const fn min_seconds(self) -> Option<u64> {
+        match self.as_millis() / 1_000 {
+            0 => None,
+            seconds => Some(seconds),
+        }
+    }
+}
+
+/// A transition with its values carried forward from the earlier ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Entry {
+    value: u64,
+    kind: TransitionKind,
+    params: BlockParams,
+}
+
+/// Checked configuration of an IBFT 2.0 chain over its whole life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ibft2Schedule {
+    config: Ibft2Config,
+    initial: BlockParams,
+    /// Ascending by value.
+    entries: Vec<Entry>,
+    overrides: BTreeMap<u64, ValidatorSet>,
+}
+
+impl Ibft2Schedule {
+    /// Checks and orders the configuration. `transitions` may stand in any order.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for an invalid configuration, a transition at block 0, two transitions at
+    /// one block, or an empty list of validators.
+    pub fn new(
+        config: Ibft2Config,
+        mut transitions: Vec<Transition>,
+        forks: &ForkPoints,
+    ) -> Result<Self, ConfigError> {
+        config.validate()?;
+        transitions.sort_by_key(|transition| transition.block);
+        let initial = BlockParams {
+            period: period(&config, config.block_period_seconds),
+            reward: config.block_reward,
+            beneficiary: config.mining_beneficiary,
+        };
+        let mut this = Self { config, initial, entries: Vec::new(), overrides: BTreeMap::new() };
+        for transition in transitions {
+            this.push(transition, forks)?;
+        }
+        Ok(this)
+    }
+
+    fn push(&mut self, transition: Transition, forks: &ForkPoints) -> Result<(), ConfigError> {
+        let block = transition.block;
+        positive("transitions.ibft2.block", block)?;
+        let previous = self.entries.last();
+        if previous.is_some_and(|previous| previous.value == block) {
+            return Err(ConfigError::DuplicateTransition { block });
+        }
+        let mut params = previous.map_or(self.initial, |previous| previous.params);
+        if let Some(seconds) = transition.block_period_seconds {
+            positive("transitions.ibft2.blockperiodseconds", seconds)?;
+            params.period = period(&self.config, seconds);
+        }
+        params.reward = transition.block_reward.unwrap_or(params.reward);
+        params.beneficiary = transition.mining_beneficiary.unwrap_or(params.beneficiary);
+        if let Some(validators) = transition.validators {
+            if validators.is_empty() {
+                return Err(ConfigError::NoValidators { block });
+            }
+            self.overrides.insert(block, validators.into_iter().collect());
+        }
+        self.entries.push(Entry { value: block, kind: forks.kind_at(block), params });
+        Ok(())
+    }
+
+    /// The keys of `config.ibft2`. Period, reward and beneficiary may be changed by transitions:
+    /// ask [`Self::params`] for them.
+    pub const fn config(&self) -> &Ibft2Config {
+        &self.config
+    }
+
+    /// Period, reward and beneficiary of the block with this number and time (seconds).
+    pub fn params(&self, number: u64, timestamp: u64) -> BlockParams {
+        let in_force = |entry: &&Entry| match entry.kind {
+            TransitionKind::Block => number >= entry.value,
+            TransitionKind::Time => timestamp >= entry.value,
+        };
+        self.entries.iter().rev().find(in_force).map_or(self.initial, |entry| entry.params)
+    }
+
+    /// The validators that a transition sets for exactly this block.
+    pub fn validators_at(&self, number: u64) -> Option<&ValidatorSet> {
+        self.overrides.get(&number)
+    }
+
+    /// Blocks for which a transition sets the validators, ascending.
+    pub fn override_blocks(&self) -> impl Iterator<Item = u64> + '_ {
+        self.overrides.keys().copied()
+    }
+
+    /// Whether votes are forgotten at this block.
+    pub const fn is_epoch(&self, number: u64) -> bool {
+        matches!(number.checked_rem(self.config.epoch_length), Some(0))
+    }
+
+    /// Whether DROP votes survive the epoch block with this number.
+    pub const fn drop_votes_survive(&self, number: u64) -> bool {
+        number < self.config.drop_votes_survive_until
+    }
+
+    /// Transitions whose block is read as a time ([`TransitionKind::Time`]), for a notice at start.
+    pub fn read_as_time(&self) -> impl Iterator<Item = u64> + '_ {
+        let is_time = |entry: &&Entry| entry.kind == TransitionKind::Time;
+        self.entries.iter().filter(is_time).map(|entry| entry.value)
+    }
+}
+
+const fn period(config: &Ibft2Config, seconds: u64) -> BlockPeriod {
+    match config.block_period_milliseconds {
+        0 => BlockPeriod::Seconds(seconds),
+        milliseconds => BlockPeriod::Milliseconds(milliseconds),
+    }
+}
+
+const fn positive(key: &'static str, value: u64) -> Result<(), ConfigError> {
+    if value == 0 { Err(ConfigError::Zero { key }) } else { Ok(()) }
+}
+
+/// Why an IBFT 2.0 configuration is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A value that must be positive is 0.
+    #[error("{key} must be greater than 0")]
+    Zero {
+        /// The key.
+        key: &'static str,
+    },
+    /// A value is above its limit.
+    #[error("{key} is {got}, the limit is {limit}")]
+    TooLarge {
+        /// The key.
+        key: &'static str,
+        /// Its greatest value.
+        limit: u64,
+        /// The value found.
+        got: u64,
+    },
+    /// The cap of round timers is below the first round's timer.
+    #[error("roundtimeoutcapseconds is {cap}, below requesttimeoutseconds {base}")]
+    CapBelowTimeout {
+        /// The cap in seconds.
+        cap: u64,
+        /// The first round's timer in seconds.
+        base: u64,
+    },
+    /// A key that Besu validators do not understand stands beside `besuPeers`.
+    #[error("{key} cannot be combined with besuPeers")]
+    BesuPeers {
+        /// The key.
+        key: &'static str,
+    },
+    /// Two transitions stand at one block.
+    #[error("transitions.ibft2 has two entries for block {block}")]
+    DuplicateTransition {
+        /// The block.
+        block: u64,
+    },
+    /// A transition sets no validators at all, which would stop the chain.
+    #[error("transitions.ibft2 sets an empty list of validators at block {block}")]
+    NoValidators {
+        /// The block.
+        block: u64,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn forks(blocks: &[u64], times: &[u64]) -> ForkPoints {
+        ForkPoints { blocks: blocks.to_vec(), times: times.to_vec() }
+    }
+
+    fn schedule(transitions: Vec<Transition>, forks: &ForkPoints) -> Ibft2Schedule {
+        Ibft2Schedule::new(Ibft2Config::default(), transitions, forks).unwrap()
+    }
+
+    fn period_at(block: u64, seconds: u64) -> Transition {
+        Transition { block, block_period_seconds: Some(seconds), ..Transition::default() }
+    }
+
+    #[test]
+    fn defaults_are_valid() {
+        assert_eq!(Ibft2Config::default().validate(), Ok(()));
+    }
+
+    #[test]
+    fn values_carry_forward_in_any_order_of_the_file() {
+        let beneficiary = Address::with_last_byte(9);
+        let later = Transition { block_reward: Some(U256::from(5)), ..period_at(20, 4) };
+        let middle = Transition {
+            block: 10,
+            mining_beneficiary: Some(Some(beneficiary)),
+            ..Transition::default()
+        };
+        let last =
+            Transition { block: 30, mining_beneficiary: Some(None), ..Transition::default() };
+        let schedule = schedule(vec![last, later, middle], &forks(&[0], &[]));
+        let at = |number| schedule.params(number, 0);
+        assert_eq!(at(9).beneficiary, None);
+        assert_eq!(at(10).beneficiary, Some(beneficiary));
+        assert_eq!(at(10).period, BlockPeriod::Seconds(1));
+        assert_eq!(at(20).beneficiary, Some(beneficiary));
+        assert_eq!((at(29).period, at(29).reward), (BlockPeriod::Seconds(4), U256::from(5)));
+        assert_eq!((at(30).beneficiary, at(30).reward), (None, U256::from(5)));
+    }
+
+    #[test]
+    fn block_after_a_fork_by_time_is_read_as_a_time() {
+        let schedule = schedule(vec![period_at(1_000, 7)], &forks(&[0], &[0]));
+        assert_eq!(schedule.params(5, 999).period, BlockPeriod::Seconds(1));
+        assert_eq!(schedule.params(5, 1_000).period, BlockPeriod::Seconds(7));
+        assert_eq!(schedule.read_as_time().collect::<Vec<_>>(), [1_000]);
+    }
+
+    #[test]
+    fn block_below_a_fork_by_time_stays_a_block() {
+        for forks in [forks(&[0], &[1_700_000_000]), forks(&[0, 900], &[800]), forks(&[], &[])] {
+            let schedule = schedule(vec![period_at(1_000, 7)], &forks);
+            assert_eq!(schedule.params(999, u64::MAX).period, BlockPeriod::Seconds(1));
+            assert_eq!(schedule.params(1_000, 0).period, BlockPeriod::Seconds(7));
+            assert_eq!(schedule.read_as_time().count(), 0);
+        }
+    }
+
+    #[test]
+    fn validators_stay_with_the_block_number() {
+        let member = Address::with_last_byte(1);
+        let transition =
+            Transition { block: 8, validators: Some(vec![member]), ..Transition::default() };
+        let schedule = schedule(vec![transition], &forks(&[0], &[0]));
+        assert_eq!(schedule.validators_at(8).unwrap().as_slice(), [member]);
+        assert_eq!((schedule.validators_at(7), schedule.validators_at(9)), (None, None));
+        assert_eq!(schedule.override_blocks().collect::<Vec<_>>(), [8]);
+    }
+
+    #[test]
+    fn bad_transitions_are_refused() {
+        let new = |transitions| {
+            Ibft2Schedule::new(Ibft2Config::default(), transitions, &ForkPoints::default())
+        };
+        assert!(matches!(new(vec![period_at(0, 1)]), Err(ConfigError::Zero { .. })));
+        assert!(matches!(new(vec![period_at(5, 0)]), Err(ConfigError::Zero { .. })));
+        assert_eq!(
+            new(vec![period_at(5, 1), period_at(5, 2)]),
+            Err(ConfigError::DuplicateTransition { block: 5 })
+        );
+        let empty = Transition { block: 5, validators: Some(vec![]), ..Transition::default() };
+        assert_eq!(new(vec![empty]), Err(ConfigError::NoValidators { block: 5 }));
+    }
+
+    #[test]
+    fn bad_values_are_refused() {
+        let bad = |change: fn(&mut Ibft2Config)| {
+            let mut config = Ibft2Config::default();
+            change(&mut config);
+            config.validate().unwrap_err()
+        };
+        assert!(matches!(bad(|c| c.block_period_seconds = 0), ConfigError::Zero { .. }));
+        assert!(matches!(bad(|c| c.request_timeout_seconds = 0), ConfigError::Zero { .. }));
+        assert!(matches!(bad(|c| c.epoch_length = 0), ConfigError::Zero { .. }));
+        assert!(matches!(
+            bad(|c| c.max_proposal_bytes = MAX_PROPOSAL_BYTES + 1),
+            ConfigError::TooLarge { .. }
+        ));
+        assert!(matches!(
+            bad(|c| (c.request_timeout_seconds, c.round_timeout_cap_seconds) = (5, Some(4))),
+            ConfigError::CapBelowTimeout { cap: 4, base: 5 }
+        ));
+        assert_eq!(
+            bad(|c| (c.besu_peers, c.chain_bound_signatures) = (true, true)),
+            ConfigError::BesuPeers { key: "chainBoundSignatures" }
+        );
+        assert_eq!(
+            bad(|c| (c.besu_peers, c.round_timeout_cap_seconds) = (true, Some(60))),
+            ConfigError::BesuPeers { key: "roundtimeoutcapseconds" }
+        );
+    }
+
+    #[test]
+    fn timers_are_capped_unless_besu_takes_part() {
+        let config = Ibft2Config { request_timeout_seconds: 4, ..Ibft2Config::default() };
+        assert_eq!(config.round_timeout_cap(), Some(Duration::from_secs(20)));
+        assert_eq!(config.round_timeout(9), Duration::from_secs(20));
+        assert_eq!(Ibft2Config::default().round_timeout_cap(), Some(Duration::from_secs(10)));
+        let besu = Ibft2Config { besu_peers: true, ..config };
+        assert_eq!(besu.round_timeout(9), Duration::from_secs(4 << 9));
+    }
+
+    #[test]
+    fn period_in_milliseconds_replaces_the_other() {
+        let new = |milliseconds| {
+            let config =
+                Ibft2Config { block_period_milliseconds: milliseconds, ..Ibft2Config::default() };
+            let forks = ForkPoints::default();
+            let schedule = Ibft2Schedule::new(config, vec![period_at(5, 3)], &forks).unwrap();
+            schedule.params(7, 0).period
+        };
+        assert_eq!((new(0).as_millis(), new(0).min_seconds()), (3_000, Some(3)));
+        assert_eq!((new(250).as_millis(), new(250).min_seconds()), (250, None));
+        assert_eq!((new(2_500).as_millis(), new(2_500).min_seconds()), (2_500, Some(2)));
+    }
+
+    #[test]
+    fn epochs_start_with_genesis() {
+        let schedule = schedule(vec![], &ForkPoints::default());
+        assert!(schedule.is_epoch(0) && schedule.is_epoch(30_000));
+        assert!(!schedule.is_epoch(1) && !schedule.is_epoch(29_999));
+    }
+}
