@@ -1,0 +1,167 @@
+//! [`PeruriEvmConfig`]: the one place that knows how this chain executes.
+
+use std::sync::Arc;
+
+use alloy_consensus::Header as EthHeader;
+use alloy_evm::{
+    Database, EvmEnv, EvmFactory,
+    eth::{EthBlockExecutionCtx, EthBlockExecutorFactory, EthEvmContext},
+};
+use peruri_chainspec::ChainSpec;
+use peruri_primitives::{Header, RecoveredBlock, SealedHeader};
+use peruri_storage::StateProvider;
+use revm::Inspector;
+
+use crate::{
+    BlockExecutionOutcome, BlockSession, ExecutionError, ExecutorSpec, NextBlockEnvAttributes,
+    PeruriEvm, PeruriEvmFactory, PeruriReceiptBuilder, env, reward::BlockReward,
+};
+
+type ExecutorFactory =
+    EthBlockExecutorFactory<PeruriReceiptBuilder, ExecutorSpec, PeruriEvmFactory>;
+
+/// How this chain executes: environments, EVM instances, block sessions. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct PeruriEvmConfig {
+    chain_spec: Arc<ChainSpec>,
+    executor_factory: Arc<ExecutorFactory>,
+}
+
+impl PeruriEvmConfig {
+    /// Configuration for a chain.
+    pub fn new(chain_spec: Arc<ChainSpec>) -> Self {
+        let executor_factory = Arc::new(EthBlockExecutorFactory::new(
+            PeruriReceiptBuilder::default(),
+            ExecutorSpec::new(chain_spec.clone()),
+            PeruriEvmFactory::default(),
+        ));
+        Self { chain_spec, executor_factory }
+    }
+
+    /// The chain's specification.
+    pub const fn chain_spec(&self) -> &Arc<ChainSpec> {
+        &self.chain_spec
+    }
+
+    pub(crate) fn executor_factory(&self) -> &ExecutorFactory {
+        &self.executor_factory
+    }
+
+    /// The environment in which the block of `header` runs. `header` need not be complete: roots,
+    /// bloom and gas used are not looked at.
+    pub fn evm_env(&self, header: &Header) -> EvmEnv {
+        env::for_header(&self.chain_spec, header)
+    }
+
+    /// The environment in which a block on top of `parent` runs: that of the header that
+    /// [`next_header`](Self::next_header) begins.
+    pub fn next_evm_env(
+        &self,
+        parent: &SealedHeader,
+        attributes: &NextBlockEnvAttributes,
+    ) -> EvmEnv {
+        self.evm_env(&self.next_header(parent, attributes))
+    }
+
+    /// Begins the header of a block on top of `parent`: everything that is known before execution.
+    /// Roots, bloom, gas and blob gas used are left at their defaults.
+    pub fn next_header(
+        &self,
+        parent: &SealedHeader,
+        attributes: &NextBlockEnvAttributes,
+    ) -> Header {
+        env::next_header(&self.chain_spec, parent, attributes)
+    }
+
+    /// What a block at `header` pays, `None` on a chain without `config.ibft2`.
+    pub fn block_reward(&self, header: &Header) -> Option<BlockReward> {
+        let params = self.chain_spec.ibft2()?.params(header.number, header.timestamp);
+        Some(BlockReward {
+            beneficiary: params.beneficiary.unwrap_or(header.beneficiary),
+            amount: params.reward,
+        })
+    }
+
+    /// An EVM over any database: for calls and traces.
+    pub fn evm_with_env<DB: Database>(&self, db: DB, env: EvmEnv) -> PeruriEvm<DB> {
+        self.executor_factory.evm_factory().create_evm(db, env)
+    }
+
+    /// An EVM whose execution `inspector` watches.
+    pub fn evm_with_env_and_inspector<DB: Database, I: Inspector<EthEvmContext<DB>>>(
+        &self,
+        db: DB,
+        env: EvmEnv,
+        inspector: I,
+    ) -> PeruriEvm<DB, I> {
+        self.executor_factory.evm_factory().create_evm_with_inspector(db, env, inspector)
+    }
+
+    /// Begins the block of `header` on `state`, the state after its parent.
+    ///
+    /// This is what proposing and validating share. `header` is complete when a block is validated
+    /// and comes from [`next_header`](Self::next_header) when one is built. `ctx` holds what the
+    /// EVM does not see; [`block_context`](Self::block_context) fills it for a block without ommers.
+    ///
+    /// # Errors
+    /// [`ExecutionError`] if a system call fails.
+    pub fn begin<'a>(
+        &'a self,
+        header: &Header,
+        ctx: EthBlockExecutionCtx<'a>,
+        state: &'a dyn StateProvider,
+    ) -> Result<BlockSession<'a>, ExecutionError> {
+        let reward = self.block_reward(header);
+        BlockSession::begin(self, self.evm_env(header), ctx, reward, state)
+    }
+
+    /// The execution context of a block without ommers.
+    pub fn block_context<'a>(&self, header: &Header) -> EthBlockExecutionCtx<'a> {
+        EthBlockExecutionCtx {
+            parent_hash: header.parent_hash,
+            parent_beacon_block_root: header.parent_beacon_block_root,
+            ommers: &[],
+            withdrawals: header.withdrawals_root.map(|_| Default::default()),
+            extra_data: header.extra_data.clone(),
+            tx_count_hint: None,
+            slot_number: header.slot_number,
+        }
+    }
+
+    /// Executes a whole block on `state`, the state after its parent. Nothing is compared with the
+    /// header: [`process_block`](Self::process_block) does that.
+    ///
+    /// # Errors
+    /// [`ExecutionError`]: the first transaction or rule that fails.
+    pub fn execute_block(
+        &self,
+        block: &RecoveredBlock,
+        state: &dyn StateProvider,
+    ) -> Result<BlockExecutionOutcome, ExecutionError> {
+        self.run(block, state, false)
+    }
+
+    pub(crate) fn run(
+        &self,
+        block: &RecoveredBlock,
+        state: &dyn StateProvider,
+        post_states: bool,
+    ) -> Result<BlockExecutionOutcome, ExecutionError> {
+        let body = block.body();
+        let ommers: Vec<EthHeader> = body.ommers.iter().map(|ommer| ommer.0.clone()).collect();
+        let ctx = EthBlockExecutionCtx {
+            ommers: &ommers,
+            withdrawals: body.withdrawals.as_ref().map(|all| all.as_slice().into()),
+            tx_count_hint: Some(body.transactions.len()),
+            ..self.block_context(block.header())
+        };
+        let mut session = self.begin(block.header(), ctx, state)?;
+        if post_states {
+            session = session.with_post_states();
+        }
+        for tx in block.transactions_recovered() {
+            session.execute_transaction(tx)?;
+        }
+        session.finish()
+    }
+}

@@ -1,0 +1,214 @@
+//! One block on the EVM, transaction by transaction.
+
+use alloy_consensus::{Transaction, transaction::Recovered};
+use alloy_eips::{
+    eip7002::WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS,
+    eip7251::CONSOLIDATION_REQUEST_PREDEPLOY_ADDRESS, eip7685::Requests,
+};
+use alloy_evm::{
+    Evm, EvmEnv, EvmFactory,
+    block::{BlockExecutor, BlockExecutorFactory, TxResult},
+    eth::{EthBlockExecutionCtx, EthBlockExecutor},
+};
+use alloy_hardforks::EthereumHardforks;
+use alloy_primitives::{B256, TxHash};
+use peruri_primitives::{Receipt, TransactionSigned};
+use peruri_storage::{StateProvider, StateProviderDatabase};
+use peruri_trie::HashedPostState;
+use revm::{
+    Database,
+    database::{BundleState, State, states::bundle_state::BundleRetention},
+};
+
+use crate::{
+    BlockReward, ExecutionError, ExecutorSpec, PeruriEvm, PeruriEvmConfig, PeruriReceiptBuilder,
+    StateDb,
+    latch::{ErrorLatch, Failure},
+};
+
+type Executor<'a> =
+    EthBlockExecutor<'a, PeruriEvm<State<StateDb<'a>>>, &'a ExecutorSpec, &'a PeruriReceiptBuilder>;
+
+/// What the execution of one block produced.
+#[derive(Debug, Clone, Default)]
+pub struct BlockExecutionOutcome {
+    /// One receipt per transaction.
+    pub receipts: Vec<Receipt>,
+    /// EIP-7685 requests; none on a chain with `config.ibft2`.
+    pub requests: Requests,
+    /// Gas used by the transactions.
+    pub gas_used: u64,
+    /// Blob gas of the transactions (EIP-4844).
+    pub blob_gas_used: u64,
+    /// Changed accounts, slots and new code, plain keys.
+    pub bundle: BundleState,
+    /// State root after each transaction; filled on request only, for receipts before Byzantium.
+    pub post_states: Vec<B256>,
+}
+
+/// What one transaction did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TransactionOutcome {
+    /// Gas used, after refunds.
+    pub gas_used: u64,
+    /// False if it was reverted or halted.
+    pub success: bool,
+}
+
+/// A block under execution: begun by [`PeruriEvmConfig::begin`], fed transactions, finished once.
+///
+/// A transaction that fails with [`ExecutionError::InvalidTransaction`] changed nothing, and the
+/// session goes on; after any other error it must be dropped. Not `Send`: keep it inside one
+/// blocking closure.
+#[allow(missing_debug_implementations)]
+pub struct BlockSession<'a> {
+    executor: Executor<'a>,
+    state: &'a dyn StateProvider,
+    reward: Option<BlockReward>,
+    failure: Failure,
+    gas_limit: u64,
+    blob_gas_used: u64,
+    post_states: Option<Vec<B256>>,
+}
+
+impl<'a> BlockSession<'a> {
+    pub(crate) fn begin(
+        config: &'a PeruriEvmConfig,
+        env: EvmEnv,
+        ctx: EthBlockExecutionCtx<'a>,
+        reward: Option<BlockReward>,
+        state: &'a dyn StateProvider,
+    ) -> Result<Self, ExecutionError> {
+        let failure = Failure::default();
+        let db = ErrorLatch::new(StateProviderDatabase::new(state), failure.clone());
+        let db = State::builder().with_database(db).with_bundle_update().build();
+        let gas_limit = env.block_env.gas_limit;
+        let factory = config.executor_factory();
+        let evm = factory.evm_factory().create_evm(db, env);
+        let mut executor = factory.create_executor(evm, ctx);
+        executor
+            .apply_pre_execution_changes()
+            .map_err(|error| ExecutionError::sort(error, failure.get(), None))?;
+        Ok(Self {
+            executor,
+            state,
+            reward,
+            failure,
+            gas_limit,
+            blob_gas_used: 0,
+            post_states: None,
+        })
+    }
+
+    /// Also computes the state root after every transaction, as receipts before Byzantium need it.
+    /// Slow: one root per transaction.
+    #[must_use]
+    pub fn with_post_states(mut self) -> Self {
+        self.post_states = Some(Vec::new());
+        self
+    }
+
+    /// Executes the next transaction.
+    ///
+    /// # Errors
+    /// [`ExecutionError::InvalidTransaction`]: nothing changed, the session goes on.
+    /// Any other error ends the session.
+    pub fn execute_transaction(
+        &mut self,
+        tx: Recovered<&TransactionSigned>,
+    ) -> Result<TransactionOutcome, ExecutionError> {
+        let transaction: &TransactionSigned = tx.inner();
+        let at: (usize, TxHash) = (self.executor.receipts().len(), *transaction.tx_hash());
+        let blob_gas = transaction.blob_gas_used().unwrap_or_default();
+        let mut success = false;
+        let gas = self
+            .executor
+            .execute_transaction_with_result_closure(tx, |done| {
+                success = done.result().result.is_success();
+            })
+            .map_err(|error| ExecutionError::sort(error, self.failure.get(), Some(at)))?;
+        self.blob_gas_used = self.blob_gas_used.saturating_add(blob_gas);
+        if self.post_states.is_some() {
+            let root = self.state_root()?;
+            self.post_states.get_or_insert_default().push(root);
+        }
+        Ok(TransactionOutcome { gas_used: gas.tx_gas_used(), success })
+    }
+
+    /// Gas used so far.
+    pub fn gas_used(&self) -> u64 {
+        self.executor.cumulative_tx_gas_used
+    }
+
+    /// Gas left in the block.
+    pub fn gas_available(&self) -> u64 {
+        self.gas_limit.saturating_sub(self.gas_used())
+    }
+
+    /// Blob gas of the transactions so far.
+    pub const fn blob_gas_used(&self) -> u64 {
+        self.blob_gas_used
+    }
+
+    /// Receipts so far.
+    pub fn receipts(&self) -> &[Receipt] {
+        self.executor.receipts()
+    }
+
+    /// Ends the block: system calls and withdrawals, the block reward, and the changes it all made.
+    ///
+    /// # Errors
+    /// [`ExecutionError`], never of the invalid-transaction class.
+    pub fn finish(mut self) -> Result<BlockExecutionOutcome, ExecutionError> {
+        self.require_system_contracts()?;
+        let Self { executor, reward, failure, blob_gas_used, post_states, .. } = self;
+        let (evm, result) =
+            executor.finish().map_err(|error| ExecutionError::sort(error, failure.get(), None))?;
+        let mut db = evm.into_db();
+        if let Some(reward) = reward {
+            reward.pay(&mut db).map_err(|error| ExecutionError::Internal(error.to_string()))?;
+        }
+        db.merge_transitions(BundleRetention::PlainState);
+        Ok(BlockExecutionOutcome {
+            receipts: result.receipts,
+            requests: result.requests,
+            gas_used: result.gas_used,
+            blob_gas_used,
+            bundle: db.take_bundle(),
+            post_states: post_states.unwrap_or_default(),
+        })
+    }
+
+    /// EIP-7002 and EIP-7251: a block that ends without code at their addresses is invalid. The
+    /// executor would take the empty answer for no requests.
+    fn require_system_contracts(&mut self) -> Result<(), ExecutionError> {
+        let timestamp = self.executor.evm().block().timestamp.saturating_to();
+        if !self.executor.spec.is_prague_active_at_timestamp(timestamp) {
+            return Ok(());
+        }
+        for address in
+            [WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS, CONSOLIDATION_REQUEST_PREDEPLOY_ADDRESS]
+        {
+            let account = self
+                .executor
+                .evm_mut()
+                .db_mut()
+                .basic(address)
+                .map_err(|error| ExecutionError::Internal(error.to_string()))?;
+            if account.is_none_or(|account| account.is_empty_code_hash()) {
+                return Err(ExecutionError::InvalidBlock(format!(
+                    "system contract {address} has no code"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// State root as the block stands now.
+    fn state_root(&mut self) -> Result<B256, ExecutionError> {
+        let db = self.executor.evm_mut().db_mut();
+        db.merge_transitions(BundleRetention::PlainState);
+        let changes = HashedPostState::from_bundle_state(&db.bundle_state);
+        Ok(self.state.state_root_with_updates(&changes)?.root)
+    }
+}
