@@ -14,7 +14,7 @@ use alloy_eips::{
 };
 use alloy_genesis::Genesis;
 use alloy_primitives::{Address, address};
-use peruri_ibft2::config::Ibft2Schedule;
+use peruri_ibft2::Ibft2Schedule;
 
 /// What a notice says of a known key without meaning here.
 pub(crate) const IGNORED: &str = "known from other clients, has no effect here";

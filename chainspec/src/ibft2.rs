@@ -11,8 +11,8 @@ use crate::{
     json::{Node, Object},
 };
 use alloy_primitives::Address;
-use peruri_ibft2::config::{
-    BesuDialect, ForkPoints, Ibft2Config, Ibft2Schedule, MAX_PROPOSAL_BYTES, Transition,
+use peruri_ibft2::{
+    BesuDialect, ForkPoints, Ibft2Config, Ibft2Schedule, Transition, config::MAX_PROPOSAL_BYTES,
 };
 use std::collections::BTreeMap;
 

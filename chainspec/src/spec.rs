@@ -18,7 +18,7 @@ use alloy_evm::eth::spec::EthExecutorSpec;
 use alloy_genesis::Genesis;
 use alloy_hardforks::{EthereumHardfork, EthereumHardforks, ForkCondition};
 use alloy_primitives::{Address, B256};
-use peruri_ibft2::{ExtraData, IbftHeader, config::Ibft2Schedule, hash::MIX_HASH};
+use peruri_ibft2::{ExtraData, Ibft2Schedule, IbftHeader, MIX_HASH};
 use revm::primitives::hardfork::SpecId;
 
 /// Everything that makes this chain this chain: genesis block, forks, consensus, fee rules.
