@@ -1,1 +1,15 @@
-//! placeholder
+//! Measurements, each beside a peer in the same run: anvil for a node, bare revm for block import,
+//! the machine's own limits for the parts (criterion, in `benches/`).
+//!
+//! A lone figure says little on a shared machine: what counts is a ratio from interleaved rounds,
+//! and CPU time per operation from the processes' own accounting.
+
+pub mod bare;
+pub mod chain;
+pub mod import;
+pub mod load;
+pub mod machine;
+pub mod report;
+pub mod stats;
+pub mod subject;
+pub mod throughput;

@@ -1,0 +1,258 @@
+//! The table that `make bench` prints, and the JSON beside it.
+
+use crate::{
+    import::Import,
+    machine::Machine,
+    stats::{Summary, number},
+    throughput::{Throughput, of},
+};
+use eyre::{Context, Result};
+use serde::Serialize;
+use serde_json::Value;
+use std::{fs, path::Path};
+
+/// Everything that one run measured.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// The machine and the commit.
+    pub machine: Machine,
+    /// Rows of throughput.
+    pub throughput: Vec<Throughput>,
+    /// The row of block import.
+    pub import: Option<Import>,
+    /// Medians of the criterion benches.
+    pub parts: Vec<Part>,
+}
+
+/// A criterion bench.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Part {
+    /// Its group: `C1 sender recovery`.
+    pub group: String,
+    /// Its name in the group.
+    pub name: String,
+    /// Median time of one operation in microseconds.
+    pub median_us: f64,
+    /// Confidence interval of the median.
+    pub low_us: f64,
+    /// Confidence interval of the median.
+    pub high_us: f64,
+}
+
+impl Report {
+    /// The table, in Markdown.
+    pub fn table(&self) -> String {
+        let machine = &self.machine;
+        let mut lines = vec![
+            format!(
+                "Commit {}, {}; {} ({} logical processors, {} GiB), Linux {}. Median (min–max) of the rounds.",
+                machine.commit,
+                machine.date,
+                machine.cpu,
+                machine.cores,
+                machine.memory_gib,
+                machine.kernel
+            ),
+            String::new(),
+            "| row | measured | peruri-chain | peer in the same run | ratio | aim |".to_owned(),
+            "|---|---|---|---|---|---|".to_owned(),
+        ];
+        for row in &self.throughput {
+            lines.extend(throughput_lines(row));
+        }
+        lines.extend(self.import.iter().flat_map(import_lines));
+        for part in &self.parts {
+            let Part { group, name, median_us, low_us, high_us } = part;
+            let (row, what) = group.split_once(' ').unwrap_or((group, ""));
+            lines.push(format!(
+                "| {row} | {what}: {name}, µs | {} ({}–{}) | – | – | – |",
+                number(*median_us),
+                number(*low_us),
+                number(*high_us)
+            ));
+        }
+        lines.join("\n")
+    }
+
+    /// Writes table and JSON into `folder`.
+    ///
+    /// # Errors
+    /// If the files cannot be written.
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        fs::create_dir_all(folder)?;
+        fs::write(folder.join("bench.md"), self.table() + "\n")?;
+        let json = serde_json::to_string_pretty(self)?;
+        fs::write(folder.join("bench.json"), json + "\n").wrap_err("bench.json")
+    }
+}
+
+fn throughput_lines(row: &Throughput) -> Vec<String> {
+    let what = match row.id {
+        "T1" => "transfers mined a second, batches of 100",
+        "T2" => "transfers mined a second, single requests",
+        "T3" => "ERC-20 mints to new holders mined a second",
+        _ => "transactions mined a second",
+    };
+    let each = if row.id == "T3" { "mint" } else { "transfer" };
+    let rate = line(
+        row.id,
+        what,
+        "≥ 3 ×",
+        of(&row.peruri, |s| s.per_second),
+        "anvil",
+        of(&row.anvil, |s| s.per_second),
+    );
+    let cpu = line(
+        "T4",
+        &format!("CPU µs per {each} ({})", row.id),
+        "≤ 0.33 ×",
+        of(&row.peruri, |s| s.cpu_us),
+        "anvil",
+        of(&row.anvil, |s| s.cpu_us),
+    );
+    vec![rate, cpu]
+}
+
+fn import_lines(import: &Import) -> Vec<String> {
+    let transfers = format!(
+        "{} ERC-20 transfers over {} accounts",
+        import.transactions,
+        number(import.accounts as f64)
+    );
+    let peer = "bare revm with recovery";
+    vec![
+        line(
+            "T15",
+            &format!("import of a block of {transfers}, Mgas a second"),
+            "≥ 0.5 ×",
+            import.of(|round| round.import.mgas_per_second),
+            peer,
+            import.of(|round| round.bare.mgas_per_second),
+        ),
+        line(
+            "T15",
+            "CPU µs per transaction",
+            "–",
+            import.of(|round| round.import.cpu_us),
+            peer,
+            import.of(|round| round.bare.cpu_us),
+        ),
+        line(
+            "T15",
+            "ms a block, the peer without recovery",
+            "–",
+            import.of(|round| round.import.block_ms),
+            "bare revm",
+            import.of(|round| round.bare_run_only_ms),
+        ),
+    ]
+}
+
+fn line(
+    id: &str,
+    what: &str,
+    aim: &str,
+    own: Option<Summary>,
+    peer: &str,
+    other: Option<Summary>,
+) -> String {
+    let show = |summary: Option<Summary>| match summary {
+        Some(summary) => summary.show(),
+        None => "every round was disturbed".to_owned(),
+    };
+    let ratio = match (own, other) {
+        (Some(own), Some(other)) => format!("{} ×", number(own.median / other.median)),
+        _ => "–".to_owned(),
+    };
+    format!("| {id} | {what} | {} | {peer}: {} | {ratio} | {aim} |", show(own), show(other))
+}
+
+/// Reads criterion's results: `FOLDER/GROUP/NAME/new/{benchmark,estimates}.json`.
+///
+/// # Errors
+/// If a file is damaged.
+pub fn criterion_parts(folder: &Path) -> Result<Vec<Part>> {
+    let mut parts = Vec::new();
+    collect(folder, &mut parts)?;
+    parts.sort_by(|a, b| (row_number(&a.group), &a.name).cmp(&(row_number(&b.group), &b.name)));
+    Ok(parts)
+}
+
+fn row_number(group: &str) -> u32 {
+    let digits: String = group.chars().skip(1).take_while(char::is_ascii_digit).collect();
+    digits.parse().unwrap_or(u32::MAX)
+}
+
+fn collect(folder: &Path, parts: &mut Vec<Part>) -> Result<()> {
+    if !folder.is_dir() {
+        return Ok(());
+    }
+    let benchmark = folder.join("benchmark.json");
+    if folder.ends_with("new") && benchmark.is_file() {
+        let read = |path: &Path| -> Result<Value> {
+            let text = fs::read_to_string(path)?;
+            serde_json::from_str(&text).wrap_err_with(|| path.display().to_string())
+        };
+        parts.push(part(&read(&benchmark)?, &read(&folder.join("estimates.json"))?));
+        return Ok(());
+    }
+    for entry in fs::read_dir(folder)? {
+        collect(&entry?.path(), parts)?;
+    }
+    Ok(())
+}
+
+fn part(benchmark: &Value, estimates: &Value) -> Part {
+    // Figures are per element where the bench names how many it handles.
+    let elements = benchmark["throughput"]["Elements"].as_f64().unwrap_or(1.0);
+    let median = &estimates["median"];
+    let us = |value: &Value| value.as_f64().unwrap_or(f64::NAN) / 1e3 / elements;
+    let interval = &median["confidence_interval"];
+    Part {
+        group: benchmark["group_id"].as_str().unwrap_or_default().to_owned(),
+        name: benchmark["function_id"].as_str().unwrap_or_default().to_owned(),
+        median_us: us(&median["point_estimate"]),
+        low_us: us(&interval["lower_bound"]),
+        high_us: us(&interval["upper_bound"]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_ratio_is_of_medians() {
+        let summary = |median| Some(Summary { median, min: median, max: median });
+        let shown = line("T1", "x", "≥ 3 ×", summary(30.0), "anvil", summary(10.0));
+        assert!(shown.contains("| 3.00 × |"), "{shown}");
+        let disturbed = line("T1", "x", "≥ 3 ×", None, "anvil", summary(10.0));
+        assert!(disturbed.contains("disturbed"), "{disturbed}");
+    }
+
+    #[test]
+    fn criterion_results_are_per_element() {
+        let benchmark = json!({ "group_id": "C5 incremental root", "function_id": "two threads",
+                                "throughput": { "Elements": 10_000 } });
+        let estimates = json!({ "median": { "point_estimate": 4e7,
+            "confidence_interval": { "lower_bound": 3e7, "upper_bound": 5e7 } } });
+        let part = part(&benchmark, &estimates);
+        assert_eq!((part.median_us, part.low_us, part.high_us), (4.0, 3.0, 5.0));
+    }
+
+    #[test]
+    fn criterions_folders_are_walked() {
+        let folder = tempfile::tempdir().expect("folder");
+        for (group, name) in [("C10 pool", "b"), ("C2 decode", "a")] {
+            let path = folder.path().join(group).join(name).join("new");
+            fs::create_dir_all(&path).expect("folder");
+            let benchmark = json!({ "group_id": group, "function_id": name });
+            fs::write(path.join("benchmark.json"), benchmark.to_string()).expect("file");
+            fs::write(path.join("estimates.json"), "{}").expect("file");
+        }
+        let parts = criterion_parts(folder.path()).expect("read");
+        let groups: Vec<&str> = parts.iter().map(|part| part.group.as_str()).collect();
+        assert_eq!(groups, ["C2 decode", "C10 pool"]);
+    }
+}
