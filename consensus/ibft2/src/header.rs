@@ -2,7 +2,7 @@
 //!
 //! Generic code seals headers by [`Sealable::hash_slow`]. On the plain alloy type that is the hash
 //! of the full RLP, which is not the hash of an IBFT 2.0 block; on this type it is
-//! [`block_hash`](crate::hash::block_hash), which recognises IBFT 2.0 headers by themselves and
+//! [`block_hash`], which recognises IBFT 2.0 headers by themselves and
 //! leaves all others at the Ethereum hash. Code that hashes raw RLP instead of the decoded header
 //! is still wrong. Reth's `SealedBlock` does so in `decode_sealed` and in its RLP decoder: decode a
 //! block, then seal it.

@@ -15,7 +15,7 @@
 //! | [`config`] | `config.ibft2` and its transitions |
 //! | [`validators`] | validator sets, vote counting, the walk over headers |
 //! | [`votes`] | which vote the next own block carries |
-//! | [`proposer`], [`quorum`], [`timeout`] | who proposes, how many suffice, how long a round lasts |
+//! | [`mod@proposer`], [`mod@quorum`], [`timeout`] | who proposes, how many suffice, how long a round lasts |
 //! | [`gas_limit`], [`rules`] | validation of a header against its parent |
 
 #![forbid(unsafe_code)]
@@ -38,7 +38,7 @@ pub mod votes;
 
 pub use config::{
     BesuDialect, BlockParams, BlockPeriod, ConfigError, ForkPoints, Ibft2Config, Ibft2Schedule,
-    Transition,
+    Transition, TransitionKind,
 };
 pub use extra_data::{ExtraData, ExtraDataError, Form, Vote, VoteType};
 pub use gas_limit::{FeeMarket, next_gas_limit};
