@@ -156,9 +156,9 @@ fn hashed_storage(account: &BundleAccount) -> Option<HashedStorage> {
 
 fn sort_by_key<V: Send>(entries: &mut [(B256, V)]) {
     if entries.len() < PARALLEL_THRESHOLD * 16 {
-        entries.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        entries.sort_unstable_by_key(|entry| entry.0);
     } else {
-        entries.par_sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        entries.par_sort_unstable_by_key(|entry| entry.0);
     }
 }
 
@@ -213,4 +213,153 @@ pub struct HashedPostStateSorted {
     pub accounts: Vec<(B256, AccountChange)>,
     /// Hashed address → changes of its slots.
     pub storages: B256Map<HashedStorageSorted>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use revm::{
+        database::{AccountStatus, states::StorageSlot},
+        state::AccountInfo,
+    };
+
+    fn info(nonce: u64) -> AccountInfo {
+        AccountInfo { nonce, ..Default::default() }
+    }
+
+    fn bundle(
+        before: Option<AccountInfo>,
+        after: Option<AccountInfo>,
+        slots: &[(u64, u64, u64)],
+        status: AccountStatus,
+    ) -> BundleState {
+        let storage = slots
+            .iter()
+            .map(|(slot, original, present)| {
+                let value = StorageSlot::new_changed(U256::from(*original), U256::from(*present));
+                (U256::from(*slot), value)
+            })
+            .collect();
+        let mut bundle = BundleState::default();
+        let account = BundleAccount::new(before, after, storage, status);
+        bundle.state.insert(Address::repeat_byte(1), account);
+        bundle
+    }
+
+    fn hashed_slot(slot: u64) -> B256 {
+        keccak256(B256::from(U256::from(slot)))
+    }
+
+    fn address() -> B256 {
+        keccak256(Address::repeat_byte(1))
+    }
+
+    #[test]
+    fn changed_slots_and_accounts_are_hashed() {
+        let slots = [(1, 5, 6), (2, 5, 5), (3, 5, 0)];
+        let bundle = bundle(Some(info(1)), Some(info(2)), &slots, AccountStatus::Changed);
+        let state = HashedPostState::from_bundle_state(&bundle);
+        assert_eq!(state.accounts[&address()], Some(Account::new(2, U256::ZERO, None)));
+        let storage = &state.storages[&address()];
+        assert!(!storage.wiped);
+        let expected: B256Map<_> =
+            [(hashed_slot(1), U256::from(6)), (hashed_slot(3), U256::ZERO)].into_iter().collect();
+        assert_eq!(storage.storage, expected);
+    }
+
+    #[test]
+    fn what_was_only_read_is_left_out() {
+        let bundle = bundle(Some(info(1)), Some(info(1)), &[(1, 5, 5)], AccountStatus::Changed);
+        assert!(HashedPostState::from_bundle_state(&bundle).is_empty());
+    }
+
+    #[test]
+    fn slots_alone_bring_their_account() {
+        let bundle = bundle(Some(info(1)), Some(info(1)), &[(1, 5, 6)], AccountStatus::Changed);
+        let state = HashedPostState::from_bundle_state(&bundle);
+        assert_eq!(state.accounts[&address()], Some(Account::new(1, U256::ZERO, None)));
+    }
+
+    #[test]
+    fn destroyed_account_is_wiped() {
+        let bundle = bundle(Some(info(1)), None, &[], AccountStatus::Destroyed);
+        let state = HashedPostState::from_bundle_state(&bundle);
+        assert_eq!(state.accounts[&address()], None);
+        assert_eq!(
+            state.storages[&address()],
+            HashedStorage { wiped: true, storage: B256Map::default() }
+        );
+    }
+
+    #[test]
+    fn recreated_account_keeps_all_its_slots() {
+        // A slot may end up at the value it had before: it was wiped in between all the same.
+        let slots = [(1, 5, 5), (2, 0, 7), (3, 4, 0)];
+        let bundle = bundle(Some(info(1)), Some(info(1)), &slots, AccountStatus::DestroyedChanged);
+        let state = HashedPostState::from_bundle_state(&bundle);
+        let storage = &state.storages[&address()];
+        assert!(storage.wiped);
+        assert_eq!(storage.storage.len(), 2);
+        assert_eq!(storage.storage[&hashed_slot(1)], U256::from(5));
+        assert!(state.accounts[&address()].is_some());
+    }
+
+    #[test]
+    fn account_made_and_destroyed_at_once_leaves_nothing() {
+        let bundle = bundle(None, None, &[], AccountStatus::DestroyedAgain);
+        assert!(HashedPostState::from_bundle_state(&bundle).is_empty());
+    }
+
+    #[test]
+    fn many_entries_hash_as_few_do() {
+        let mut bundle = BundleState::default();
+        let slots: Vec<_> = (1..2_000).map(|n| (n, 0, n)).collect();
+        for n in 1..1_000u64 {
+            let mut one = self::bundle(None, Some(info(n)), &[], AccountStatus::InMemoryChange);
+            let account = one.state.remove(&Address::repeat_byte(1)).expect("just inserted");
+            bundle.state.insert(Address::left_padding_from(&n.to_be_bytes()), account);
+        }
+        let large = self::bundle(None, Some(info(9)), &slots, AccountStatus::InMemoryChange);
+        bundle.state.extend(large.state);
+        let state = HashedPostState::from_bundle_state(&bundle);
+        assert_eq!(state.accounts.len(), 1_000);
+        for (n, _, _) in slots {
+            assert_eq!(state.storages[&address()].storage[&hashed_slot(n)], U256::from(n));
+        }
+        let sorted = state.to_sorted(&B256Map::default());
+        assert!(sorted.accounts.is_sorted_by_key(|(key, _)| *key));
+        assert!(sorted.storages[&address()].slots.is_sorted_by_key(|(key, _)| *key));
+    }
+
+    #[test]
+    fn stacking_respects_wipes() {
+        let key = B256::repeat_byte;
+        let storage = |wiped, slots: &[(u8, u64)]| HashedStorage {
+            wiped,
+            storage: slots.iter().map(|(k, v)| (key(*k), U256::from(*v))).collect(),
+        };
+        let mut stacked = storage(false, &[(1, 1), (2, 2)]);
+        stacked.extend(&storage(false, &[(2, 0), (3, 3)]));
+        assert_eq!(stacked, storage(false, &[(1, 1), (2, 0), (3, 3)]));
+        stacked.extend(&storage(true, &[(4, 4)]));
+        assert_eq!(stacked, storage(true, &[(4, 4)]));
+        stacked.extend(&storage(false, &[(5, 5)]));
+        assert_eq!(stacked, storage(true, &[(4, 4), (5, 5)]));
+    }
+
+    #[test]
+    fn changes_apply_to_rows() {
+        let below = TrieAccountRow { storage_root: B256::repeat_byte(7), ..Default::default() };
+        let account = Account::new(1, U256::from(2), None);
+        let set = |storage_root| AccountChange::Set { account, storage_root };
+        let root = |change: AccountChange, below| {
+            change.apply(below).map(|row: TrieAccountRow| row.storage_root)
+        };
+        assert_eq!(root(set(None), Some(below)), Some(below.storage_root));
+        assert_eq!(root(set(None), None), Some(EMPTY_ROOT_HASH));
+        assert_eq!(root(set(Some(B256::ZERO)), Some(below)), Some(B256::ZERO));
+        assert_eq!(root(AccountChange::StorageRoot(B256::ZERO), Some(below)), Some(B256::ZERO));
+        assert_eq!(root(AccountChange::StorageRoot(B256::ZERO), None), None);
+        assert_eq!(root(AccountChange::Removed, Some(below)), None);
+    }
 }

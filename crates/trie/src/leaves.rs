@@ -35,7 +35,7 @@ impl<C: HashedCursor> Leaves<C> {
             }
             if !self.far {
                 for _ in 0..MAX_STEPS {
-                    self.take()?;
+                    self.advance()?;
                     if self.is_at_or_after(lower) {
                         return Ok(());
                     }
@@ -63,15 +63,26 @@ impl<C: HashedCursor> Leaves<C> {
         self.ahead.as_ref().is_some_and(|(ahead, _)| shares(ahead, key, len))
     }
 
-    /// Takes the row ahead.
-    pub(crate) fn take(&mut self) -> Result<Option<(B256, C::Value)>, TrieError<C::Error>> {
-        let Some(current) = self.ahead.take() else { return Ok(None) };
+    /// Takes the row ahead and puts it where it belongs.
+    pub(crate) fn take_with<R>(
+        &mut self,
+        put: impl FnOnce(B256, &C::Value) -> R,
+    ) -> Result<Option<R>, TrieError<C::Error>> {
+        let Some((key, value)) = &self.ahead else { return Ok(None) };
+        let taken = put(*key, value);
+        self.advance()?;
+        Ok(Some(taken))
+    }
+
+    /// Drops the row ahead and reads the next one.
+    fn advance(&mut self) -> Result<(), TrieError<C::Error>> {
+        let Some((previous, _)) = self.ahead else { return Ok(()) };
         self.ahead = self.cursor.next()?;
         match &self.ahead {
-            Some((got, _)) if *got <= current.0 => {
-                Err(TrieError::UnorderedRows { previous: current.0, got: *got })
+            Some((got, _)) if *got <= previous => {
+                Err(TrieError::UnorderedRows { previous, got: *got })
             }
-            _ => Ok(Some(current)),
+            _ => Ok(()),
         }
     }
 }

@@ -87,37 +87,35 @@ where
         Self { base, base_row: BaseRow::Unread, changes, index: 0 }
     }
 
+    /// The next row of base and changes together.
     fn merged(&mut self) -> Result<Option<(B256, C::Value)>, C::Error> {
         loop {
-            if matches!(self.base_row, BaseRow::Unread) {
-                self.base_row = match &mut self.base {
-                    Some(base) => base.next()?.into(),
-                    None => BaseRow::End,
-                };
-            }
-            let change = self.changes.get(self.index);
-            let (key, row) = match (self.base_row, change) {
-                (BaseRow::At(key, value), None) => {
-                    self.base_row = BaseRow::Unread;
-                    (key, Some(value))
-                }
-                (BaseRow::At(key, value), Some((changed, _))) if key < *changed => {
-                    self.base_row = BaseRow::Unread;
-                    (key, Some(value))
-                }
-                (BaseRow::At(key, value), Some((changed, change))) if key == *changed => {
-                    self.base_row = BaseRow::Unread;
-                    self.index += 1;
-                    (key, change.apply_to(Some(value)))
-                }
-                (_, Some((changed, change))) => {
-                    self.index += 1;
-                    (*changed, change.apply_to(None))
-                }
-                (_, None) => return Ok(None),
+            // Rows are large: one that the next change does not concern is handed on at once.
+            let below = match std::mem::replace(&mut self.base_row, BaseRow::Unread) {
+                BaseRow::At(key, value) => Some((key, value)),
+                BaseRow::Unread => match &mut self.base {
+                    Some(base) => base.next()?,
+                    None => None,
+                },
+                BaseRow::End => None,
             };
+            let Some((changed, change)) = self.changes.get(self.index) else {
+                if below.is_none() {
+                    self.base_row = BaseRow::End;
+                }
+                return Ok(below);
+            };
+            let row = match below {
+                Some((key, _)) if key < *changed => return Ok(below),
+                Some((key, value)) if key == *changed => change.apply_to(Some(value)),
+                below => {
+                    self.base_row = below.into();
+                    change.apply_to(None)
+                }
+            };
+            self.index += 1;
             if let Some(row) = row {
-                return Ok(Some((key, row)));
+                return Ok(Some((*changed, row)));
             }
         }
     }

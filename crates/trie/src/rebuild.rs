@@ -109,7 +109,8 @@ impl<H: HashedCursorFactory> Rebuild<H> {
         let mut key = B256::ZERO;
         key.0[0] = first_byte;
         while leaves.shares(&key, 2) {
-            let Some((address, mut row)) = leaves.take()? else { break };
+            let taken = leaves.take_with(|address, row| (address, *row))?;
+            let Some((address, mut row)) = taken else { break };
             let of_slots = self.storage(address, sink)?;
             if row.storage_root != of_slots {
                 sink.wrong_storage_root(address, row.storage_root, of_slots)?;

@@ -9,6 +9,7 @@ use alloy_trie::{BranchNodeCompact, Nibbles};
 use std::{
     collections::{BTreeMap, btree_map::Range},
     convert::Infallible,
+    ops::Bound,
 };
 
 /// Stored nodes of one trie.
@@ -159,7 +160,8 @@ impl<'a, K: Ord + Copy, V: Clone> MapCursor<'a, K, V> {
 
     fn advance(&mut self) -> Option<(K, V)> {
         if self.range.is_none() {
-            self.range = self.map.map(|map| map.range(..));
+            let after = self.current.map_or(Bound::Unbounded, Bound::Excluded);
+            self.range = self.map.map(|map| map.range((after, Bound::Unbounded)));
         }
         self.step()
     }
@@ -178,7 +180,11 @@ impl TrieCursor for MapCursor<'_, Nibbles, BranchNodeCompact> {
         &mut self,
         path: Nibbles,
     ) -> Result<Option<(Nibbles, BranchNodeCompact)>, Infallible> {
-        Ok(self.find(path).filter(|(found, _)| *found == path))
+        // A point look-up is cheaper than a range; stepping on from here opens one.
+        self.range = None;
+        let node = self.map.and_then(|map| map.get(&path)).cloned();
+        self.current = node.is_some().then_some(path);
+        Ok(node.map(|node| (path, node)))
     }
 
     fn seek(&mut self, path: Nibbles) -> Result<Option<(Nibbles, BranchNodeCompact)>, Infallible> {

@@ -144,6 +144,6 @@ fn sorted_nodes(
         .map(|path| (*path, None))
         .chain(nodes.iter().map(|(path, node)| (*path, Some(node.clone()))))
         .collect();
-    sorted.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    sorted.sort_unstable_by_key(|entry| entry.0);
     sorted
 }

@@ -51,28 +51,36 @@ where
         if !self.leaves.shares(&lower, prefix.len()) {
             return Ok(());
         }
-        match self.leaves.take()? {
-            Some(first) => self.gather(first, prefix.len()),
+        match self.push_leaf()? {
+            Some(first) => self.gather(&first, prefix.len()),
             None => Ok(()),
         }
     }
 
-    /// Pushes the subtree of `first` and all rows ahead that share its first `depth` nibbles.
-    fn gather(&mut self, first: (B256, H::Value), depth: usize) -> Result<(), TrieError<H::Error>> {
-        let (base, value) = first;
-        if !self.leaves.shares(&base, depth) {
-            self.builder.push(Subtree::Leaf { key: base, value });
+    /// Moves the row ahead onto the builder's stack and returns its key.
+    fn push_leaf(&mut self) -> Result<Option<B256>, TrieError<H::Error>> {
+        let Self { leaves, builder, .. } = self;
+        leaves.take_with(|key, value| {
+            builder.push(Subtree::Leaf { key, value: *value });
+            key
+        })
+    }
+
+    /// Replaces the leaf `first`, which is the top of the stack, by the subtree of it and all rows
+    /// ahead that share its first `depth` nibbles.
+    fn gather(&mut self, first: &B256, depth: usize) -> Result<(), TrieError<H::Error>> {
+        if !self.leaves.shares(first, depth) {
             return Ok(());
         }
         // Keys differ, so there is a nibble at this depth.
-        let mark = self.builder.mark();
-        let mut leaf = first;
+        let mark = self.builder.mark() - 1;
+        let mut leaf = *first;
         loop {
-            self.gather(leaf, depth + 1)?;
-            if !self.leaves.shares(&base, depth) {
+            self.gather(&leaf, depth + 1)?;
+            if !self.leaves.shares(first, depth) {
                 break;
             }
-            match self.leaves.take()? {
+            match self.push_leaf()? {
                 Some(next) => leaf = next,
                 None => break,
             }

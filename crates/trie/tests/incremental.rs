@@ -34,6 +34,46 @@ fn adversarial_keys_many_steps() {
     run(1, 6_000, 2_048, 6, key);
 }
 
+/// The keys are only worth their name if the shapes that are hard to get right occur.
+#[test]
+fn adversarial_keys_force_hard_shapes() {
+    let mut rng = StdRng::seed_from_u64(9);
+    let mut chain = Chain::default();
+    let (mut below_extension, mut root_extension, mut inlined, mut removed) = (0, 0, 0, 0);
+    for step in 0..400 {
+        // Every other stretch few keys, so that the root becomes an extension.
+        let space = if step / 50 % 2 == 0 { 2_048 } else { 12 };
+        let edits: Vec<_> = (0..6).map(|_| random_edit(&mut rng, space)).collect();
+        let output = chain.edit(&edits, key);
+        check_store(&chain.store, chain.root, false);
+        if space == 12 && step % 50 == 0 {
+            let clear: Vec<_> = (0..2_048).map(|account| Edit::RemoveAccount { account }).collect();
+            chain.edit(&clear, key);
+        }
+        removed += output.updates.removed_nodes.len();
+        let tries = || {
+            std::iter::once(&chain.store.account_nodes).chain(chain.store.storage_nodes.values())
+        };
+        for nodes in tries() {
+            let hidden = |node: &peruri_trie::BranchNodeCompact| node.tree_mask & !node.hash_mask;
+            below_extension += nodes.values().filter(|node| !hidden(node).is_empty()).count();
+            let root = nodes.contains_key(&peruri_trie::Nibbles::new());
+            root_extension += usize::from(!nodes.is_empty() && !root);
+        }
+        for slots in chain.store.storages.values() {
+            let small = |(_, value): &(&B256, &U256)| **value < U256::from(0x80);
+            let mut pairs = slots.iter().zip(slots.iter().skip(1));
+            inlined += usize::from(pairs.any(|(a, b)| {
+                a.0[..31] == b.0[..31] && a.0[31] >> 4 == b.0[31] >> 4 && small(&a) && small(&b)
+            }));
+        }
+    }
+    assert!(below_extension > 50, "{below_extension}");
+    assert!(root_extension > 10, "{root_extension}");
+    assert!(inlined > 50, "{inlined}");
+    assert!(removed > 50, "{removed}");
+}
+
 #[test]
 fn adversarial_keys_small_space() {
     // So few keys that the trie is often empty, a single leaf, or hangs off one extension.
