@@ -8,7 +8,7 @@ use alloy_evm::EvmEnv;
 use alloy_hardforks::{EthereumHardfork, EthereumHardforks};
 use alloy_primitives::{Address, B64, B256, Bytes, U256};
 use peruri_chainspec::ChainSpec;
-use peruri_ibft2::hash::MIX_HASH;
+use peruri_ibft2::MIX_HASH;
 use peruri_primitives::{Header, SealedHeader};
 use revm::{
     context::BlockEnv,

@@ -7,7 +7,7 @@ use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
 use alloy_hardforks::EthereumHardfork;
 use alloy_primitives::{B256, Bytes, TxKind, U256, bytes};
 use common::{BENEFICIARY, COINBASE, CONTRACT, Setup, call, tx};
-use peruri_ibft2::hash::MIX_HASH;
+use peruri_ibft2::MIX_HASH;
 use revm::primitives::hardfork::SpecId;
 
 /// `SSTORE(0, PREVRANDAO)`: DIFFICULTY before Paris.

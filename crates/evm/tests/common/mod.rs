@@ -13,7 +13,7 @@ use peruri_evm::{
     AssembledBlock, BlockAssembler, BlockExecutionOutcome, ExecutionError, NextBlockEnvAttributes,
     PeruriEvmConfig,
 };
-use peruri_ibft2::config::{ForkPoints, Ibft2Config, Ibft2Schedule};
+use peruri_ibft2::{ForkPoints, Ibft2Config, Ibft2Schedule};
 use peruri_primitives::{Header, SealedHeader, TransactionSigned};
 use peruri_storage::{DbOptions, ProviderFactory, StateProvider, StateProviderBox};
 
