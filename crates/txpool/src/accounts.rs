@@ -1,6 +1,7 @@
 //! What the pool needs of the state: the sender's account.
 
-use alloy_primitives::{Address, U256};
+use alloy_primitives::{Address, KECCAK256_EMPTY, U256};
+use peruri_storage::{ProviderFactory, ProviderResult, StateProvider};
 
 /// Kind of code an account has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -34,4 +35,27 @@ pub trait AccountReader: Send + Sync + 'static {
     /// # Errors
     /// What the database said, as text: the pool hands it on.
     fn accounts(&self, addresses: &[Address]) -> Result<Vec<PoolAccount>, String>;
+}
+
+impl AccountReader for ProviderFactory {
+    fn accounts(&self, addresses: &[Address]) -> Result<Vec<PoolAccount>, String> {
+        let read = || -> ProviderResult<Vec<PoolAccount>> {
+            let state = self.latest()?;
+            addresses.iter().map(|address| read_account(&state, address)).collect()
+        };
+        read().map_err(|error| error.to_string())
+    }
+}
+
+fn read_account(state: &dyn StateProvider, address: &Address) -> ProviderResult<PoolAccount> {
+    let Some(account) = state.account(address)? else { return Ok(PoolAccount::default()) };
+    let code = match account.bytecode_hash {
+        None | Some(KECCAK256_EMPTY) => AccountCode::None,
+        Some(hash) => match state.bytecode_by_hash(&hash)? {
+            Some(code) if code.is_eip7702() => AccountCode::Delegation,
+            Some(code) if code.is_empty() => AccountCode::None,
+            _ => AccountCode::Contract,
+        },
+    };
+    Ok(PoolAccount { nonce: account.nonce, balance: account.balance, code })
 }

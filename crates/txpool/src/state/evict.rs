@@ -77,7 +77,7 @@ impl PoolState {
                     .and_then(|(.., sender)| self.senders.get(sender)?.last_in(sub))
                     .map(|tx| tx.hash);
                 let Some(victim) = victim else { break };
-                self.remove(&victim, Removal::Overflow, changes);
+                self.take_out(&victim, Removal::Overflow, changes);
             }
         }
     }

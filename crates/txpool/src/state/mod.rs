@@ -214,7 +214,7 @@ impl PoolState {
             }
         }
         if let Some(hash) = make_room {
-            self.remove(&hash, Removal::Overflow, changes);
+            self.take_out(&hash, Removal::Overflow, changes);
         }
         self.put(tx.clone(), sidecar, class, account, changes);
         self.enforce_limits(changes);
@@ -261,8 +261,21 @@ impl PoolState {
         self.by_hash.insert(tx.hash, tx);
     }
 
-    /// Takes a transaction out; those of its sender that depended on it are placed anew.
+    /// Removes a transaction; those of its sender that depended on it are placed anew.
     pub(crate) fn remove(
+        &mut self,
+        hash: &TxHash,
+        why: Removal,
+        changes: &mut Changes,
+    ) -> Option<Arc<ValidPoolTransaction>> {
+        let removed = self.take_out(hash, why, changes);
+        // What was pending may be queued now, and too much there.
+        self.enforce_limits(changes);
+        removed
+    }
+
+    /// [`Self::remove`] for callers that enforce the limits when they are through.
+    fn take_out(
         &mut self,
         hash: &TxHash,
         why: Removal,

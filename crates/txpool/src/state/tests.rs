@@ -186,6 +186,18 @@ fn removing_an_ancestor_queues_descendants() {
 }
 
 #[test]
+fn removing_an_ancestor_does_not_overfill_queued() {
+    let config = PoolConfig { queued: SubPoolLimit::new(2, usize::MAX), ..Default::default() };
+    let mut bench = Bench::new(config, 0);
+    let hashes: Vec<_> = (0..5).map(|nonce| bench.put(draft(0, nonce))).collect();
+    let mut changes = Changes::default();
+    bench.state.write().remove(&hashes[0], Removal::Asked, &mut changes);
+    assert_eq!(bench.counts(), (0, 0, 2));
+    let left: Vec<_> = changes.removed.iter().map(|(tx, _)| tx.nonce()).collect();
+    assert_eq!(left, [0, 4, 3]);
+}
+
+#[test]
 fn an_evicted_transaction_stays_out_for_a_while() {
     let config = PoolConfig { eviction_blocks: 3, ..Default::default() };
     let mut bench = Bench::new(config, 0);

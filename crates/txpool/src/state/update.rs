@@ -136,7 +136,7 @@ impl PoolState {
             .map(|tx| tx.hash)
             .collect();
         for hash in unfit {
-            self.remove(&hash, Removal::Stale, changes);
+            self.take_out(&hash, Removal::Stale, changes);
         }
     }
 
@@ -155,7 +155,7 @@ impl PoolState {
             .map(|slot| slot.tx.hash)
             .collect();
         for hash in expired {
-            self.remove(&hash, Removal::Stale, changes);
+            self.take_out(&hash, Removal::Stale, changes);
         }
     }
 
@@ -200,7 +200,7 @@ impl PoolState {
             entry.slots.values().rev().map(|slot| slot.tx.hash).collect()
         });
         for hash in hashes {
-            self.remove(&hash, why, changes);
+            self.take_out(&hash, why, changes);
         }
     }
 }
