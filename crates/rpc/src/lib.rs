@@ -1,1 +1,43 @@
-//! placeholder
+//! JSON-RPC servers: the answers to what `peruri-rpc-api` defines, from handles of the floors below.
+//!
+//! | server | transport | namespaces |
+//! |---|---|---|
+//! | public | HTTP and WebSocket, each with connections of its own | what its configuration names |
+//! | authenticated | both, behind an HS256 token as in the Engine API | all |
+//!
+//! # Rules
+//!
+//! - A namespace that a server does not offer does not exist there (−32601).
+//! - Every limit ([`RpcLimits`]) has an error that names it. Buffers are bounded; what overflows is
+//!   refused, never dropped silently.
+//! - Small reads run where the request arrives; executions run on blocking threads, a few at a time,
+//!   with a gas cap and a deadline, so that they cannot starve block production.
+//! - Raw transactions of a batch, and of requests that arrive together, enter the pool together.
+//! - Answers about blocks are written as text once and cached.
+//! - Parameters and data of users are not logged. Errors tell no paths and no internals.
+//!
+//! A block is final when it is committed, so `latest`, `safe` and `finalized` are one block, and
+//! `latest` never goes back.
+
+#![forbid(unsafe_code)]
+
+mod cache;
+mod calls;
+mod config;
+mod context;
+mod error;
+mod eth;
+mod json;
+mod node;
+mod send;
+mod server;
+mod source;
+
+pub use config::{AuthConfig, EndpointConfig, RpcLimits, RpcServerConfig};
+pub use context::RpcHandles;
+pub use error::{
+    EXECUTION_REVERTED, INTERNAL_ERROR, INVALID_PARAMS, LIMIT_EXCEEDED, PRUNED_HISTORY, RpcError,
+    RpcResult, SERVER_ERROR, ServerError,
+};
+pub use server::{RpcServerBuilder, RpcServerHandle};
+pub use source::{NoPendingBlock, NodeStatus, PendingBlockSource, Standalone, SyncProgress};

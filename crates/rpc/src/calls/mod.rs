@@ -1,0 +1,18 @@
+//! Execution without a transaction: `eth_call`, `eth_estimateGas`, `eth_createAccessList`.
+//!
+//! Every execution is bounded by gas (the cap) and by time (a deadline that is checked between
+//! instructions), and the number of executions at a time and in line is bounded, so that calls
+//! cannot starve block production.
+
+mod access_list;
+mod deadline;
+mod env;
+mod estimate;
+mod pool;
+mod run;
+
+pub(crate) use access_list::create_access_list;
+pub(crate) use env::CallInput;
+pub(crate) use estimate::estimate_gas;
+pub(crate) use pool::CallPool;
+pub(crate) use run::call;

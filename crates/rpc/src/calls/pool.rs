@@ -1,0 +1,118 @@
+//! Who may execute now.
+
+use crate::{RpcError, RpcLimits, error::RpcResult};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::sync::Semaphore;
+
+/// Bounds the executions at a time and the line before them.
+#[derive(Debug)]
+pub(crate) struct CallPool {
+    running: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
+    max_waiting: usize,
+    timeout: Duration,
+}
+
+/// Until when a call may run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deadline {
+    pub(crate) at: Instant,
+    pub(crate) limit: Duration,
+}
+
+impl Deadline {
+    /// The error of a call that ran beyond it.
+    pub(crate) const fn error(&self) -> RpcError {
+        RpcError::Timeout { limit: self.limit }
+    }
+}
+
+impl CallPool {
+    pub(crate) fn new(limits: &RpcLimits) -> Self {
+        Self {
+            running: Arc::new(Semaphore::new(limits.max_concurrent_calls.max(1))),
+            waiting: Arc::new(Semaphore::new(limits.max_waiting_calls.max(1))),
+            max_waiting: limits.max_waiting_calls,
+            timeout: limits.call_timeout,
+        }
+    }
+
+    /// Runs `work` on a blocking thread when it is its turn. The time in line counts.
+    ///
+    /// # Errors
+    ///
+    /// [`RpcError::Busy`] if the line is full, [`RpcError::Timeout`] if the turn does not come, and
+    /// what `work` returns.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(Deadline) -> RpcResult<T> + Send + 'static,
+    ) -> RpcResult<T> {
+        let busy = RpcError::Busy { what: "line of calls", limit: self.max_waiting };
+        let Ok(place) = self.waiting.clone().try_acquire_owned() else { return Err(busy) };
+        let deadline = Deadline { at: Instant::now() + self.timeout, limit: self.timeout };
+        let turn = self.running.clone().acquire_owned();
+        let turn = tokio::time::timeout_at(deadline.at.into(), turn)
+            .await
+            .map_err(|_| deadline.error())?
+            .map_err(RpcError::internal)?;
+        // The permits move into the closure: a client that goes away must not free the place of an
+        // execution that still runs.
+        let task = tokio::task::spawn_blocking(move || {
+            let result = work(deadline);
+            drop((turn, place));
+            result
+        });
+        task.await.map_err(RpcError::internal)?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pool(concurrent: usize, waiting: usize, timeout: Duration) -> CallPool {
+        CallPool::new(&RpcLimits {
+            max_concurrent_calls: concurrent,
+            max_waiting_calls: waiting,
+            call_timeout: timeout,
+            ..RpcLimits::default()
+        })
+    }
+
+    #[tokio::test]
+    async fn a_full_line_is_refused_and_named() {
+        let pool = Arc::new(pool(1, 1, Duration::from_secs(5)));
+        let (started, wait) = std::sync::mpsc::channel::<()>();
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let first = tokio::spawn({
+            let pool = pool.clone();
+            async move {
+                pool.run(move |_| {
+                    let _ = started.send(());
+                    let _ = released.recv();
+                    Ok(())
+                })
+                .await
+            }
+        });
+        tokio::task::spawn_blocking(move || wait.recv()).await.expect("join").expect("started");
+        let error = pool.run(|_| Ok(())).await.expect_err("full");
+        assert_eq!(error.to_string(), "limit exceeded: line of calls is full (1)");
+        release.send(()).expect("running");
+        first.await.expect("join").expect("runs");
+        pool.run(|_| Ok(())).await.expect("room again");
+    }
+
+    #[tokio::test]
+    async fn the_time_in_line_counts() {
+        let pool = Arc::new(pool(1, 8, Duration::from_millis(20)));
+        let turn = pool.running.clone().acquire_owned().await.expect("open");
+        let error = pool.run(|_| Ok(())).await.expect_err("no turn");
+        assert!(matches!(error, RpcError::Timeout { .. }), "{error}");
+        drop(turn);
+        pool.run(|_| Ok(())).await.expect("turn");
+    }
+}

@@ -1,0 +1,125 @@
+//! What the servers offer, where, and within which limits.
+
+use alloy_rpc_types_engine::JwtSecret;
+use std::{net::SocketAddr, time::Duration};
+
+/// The three servers. One that is `None` is not started.
+#[derive(Debug, Clone, Default)]
+pub struct RpcServerConfig {
+    /// Public server, HTTP only.
+    pub http: Option<EndpointConfig>,
+    /// Public server, WebSocket only.
+    pub ws: Option<EndpointConfig>,
+    /// Authenticated server, HTTP and WebSocket.
+    pub auth: Option<AuthConfig>,
+    /// Limits of all three.
+    pub limits: RpcLimits,
+}
+
+/// One server.
+#[derive(Debug, Clone)]
+pub struct EndpointConfig {
+    /// Where it listens.
+    pub addr: SocketAddr,
+    /// Namespaces that it offers, e.g. `eth`. Methods of any other are unknown there (−32601).
+    pub namespaces: Vec<String>,
+    /// Origins (scheme, host, port) of web pages that may use it. A request that names another
+    /// origin is refused, over WebSocket too. The wildcard is not accepted.
+    pub cors_origins: Vec<String>,
+    /// Host names under which it may be called, without port; empty: any on a non-loopback address,
+    /// only loopback names on a loopback one (DNS rebinding).
+    pub hosts: Vec<String>,
+}
+
+impl EndpointConfig {
+    /// A server for `namespaces`, without web pages, under the default host names.
+    pub fn new(addr: SocketAddr, namespaces: &[&str]) -> Self {
+        Self {
+            addr,
+            namespaces: namespaces.iter().map(|name| (*name).to_owned()).collect(),
+            cors_origins: Vec::new(),
+            hosts: Vec::new(),
+        }
+    }
+}
+
+/// The authenticated server: every namespace there is, for whoever holds the secret.
+#[derive(Debug, Clone)]
+pub struct AuthConfig {
+    /// Where it listens.
+    pub addr: SocketAddr,
+    /// Secret of the HS256 tokens (Engine API authentication).
+    pub secret: JwtSecret,
+    /// Host names under which it may be called, as [`EndpointConfig::hosts`].
+    pub hosts: Vec<String>,
+}
+
+/// Limits of requests. Every one has an error that names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RpcLimits {
+    /// Requests in one batch.
+    pub max_batch: u32,
+    /// Bytes of a request.
+    pub max_request_bytes: u32,
+    /// Bytes of an answer.
+    pub max_response_bytes: u32,
+    /// Connections of one server.
+    pub max_connections: u32,
+    /// Connections of one server from one IP address. Loopback is exempt.
+    pub max_connections_per_ip: u32,
+    /// Subscriptions of one connection.
+    pub max_subscriptions: u32,
+    /// Messages that wait for one WebSocket client. A subscriber beyond that is closed.
+    pub message_buffer: u32,
+    /// Blocks that one log query may span.
+    pub max_log_blocks: u64,
+    /// Logs in one answer.
+    pub max_log_entries: usize,
+    /// Gas of one call.
+    pub gas_cap: u64,
+    /// Time of one call, waiting included.
+    pub call_timeout: Duration,
+    /// Calls that execute at the same time.
+    pub max_concurrent_calls: usize,
+    /// Calls that wait or execute.
+    pub max_waiting_calls: usize,
+    /// Slots in one proof or slot query.
+    pub max_slots: usize,
+    /// Blocks in one fee history.
+    pub max_fee_history: u64,
+    /// Polled filters.
+    pub max_filters: usize,
+    /// Life of a filter that is not polled.
+    pub filter_expiry: Duration,
+    /// Raw transactions that wait for the pool.
+    pub max_waiting_transactions: usize,
+    /// Time for a connection to send its first request and the header of every further one.
+    pub header_timeout: Duration,
+}
+
+impl Default for RpcLimits {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self {
+            max_batch: 100,
+            max_request_bytes: 2 << 20,
+            max_response_bytes: 10 << 20,
+            max_connections: 200,
+            max_connections_per_ip: 20,
+            max_subscriptions: 16,
+            message_buffer: 1024,
+            max_log_blocks: 2_000,
+            max_log_entries: 10_000,
+            gas_cap: 50_000_000,
+            call_timeout: Duration::from_secs(5),
+            max_concurrent_calls: (cores / 2).max(1),
+            max_waiting_calls: 1024,
+            max_slots: 1024,
+            max_fee_history: 1024,
+            max_filters: 1024,
+            filter_expiry: Duration::from_secs(300),
+            max_waiting_transactions: 16_384,
+            header_timeout: Duration::from_secs(10),
+        }
+    }
+}

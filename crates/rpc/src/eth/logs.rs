@@ -1,0 +1,183 @@
+//! Log queries over the log index.
+
+use crate::{
+    RpcError,
+    cache::CachedBlock,
+    context::Inner,
+    error::RpcResult,
+    json::{LogContext, Writer, write_log},
+};
+use alloy_eips::BlockNumberOrTag;
+use alloy_primitives::{Address, B256, Log as PrimitiveLog};
+use alloy_rpc_types_eth::{Filter, FilterBlockOption, Log};
+use peruri_rpc_api::Json;
+use std::ops::RangeInclusive;
+
+/// `eth_getLogs`.
+pub(crate) fn logs(ctx: &Inner, filter: &Filter) -> RpcResult<Json<Vec<Log>>> {
+    let mut answer = LogAnswer::new(ctx);
+    match filter.block_option {
+        FilterBlockOption::AtBlockHash(hash) => {
+            let block = ctx
+                .block_by_hash(hash)?
+                .ok_or_else(|| RpcError::Execution("unknown block".to_owned()))?;
+            answer.add_block(ctx, filter, &block)?;
+        }
+        FilterBlockOption::Range { from_block, to_block } => {
+            let range = check_range(ctx, from_block, to_block)?;
+            answer.add_range(ctx, filter, range)?;
+        }
+    }
+    answer.finish()
+}
+
+/// Calls `visit` with each matching log of a block, its place, and its index in the block.
+fn for_each_match(
+    ctx: &Inner,
+    filter: &Filter,
+    block: &CachedBlock,
+    mut visit: impl FnMut(&PrimitiveLog, &LogContext, u64) -> RpcResult<()>,
+) -> RpcResult<()> {
+    ctx.with_receipts(block)?;
+    let header = block.header();
+    for (index, receipt) in block.receipts().iter().enumerate() {
+        if receipt.logs.is_empty() {
+            continue;
+        }
+        let tx = block.transactions().get(index);
+        let at = LogContext {
+            block_hash: block.hash(),
+            block_number: header.number,
+            timestamp: header.timestamp,
+            tx_hash: tx.map(|tx| *tx.tx_hash()).unwrap_or_default(),
+            tx_index: index as u64,
+        };
+        let first = block.first_log(index);
+        for (offset, log) in receipt.logs.iter().enumerate() {
+            if filter.matches(log) {
+                visit(log, &at, first + offset as u64)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The matching logs of a block, each as text of its own.
+pub(crate) fn log_texts(
+    ctx: &Inner,
+    filter: &Filter,
+    block: &CachedBlock,
+) -> RpcResult<Vec<Json<Log>>> {
+    let mut texts = Vec::new();
+    for_each_match(ctx, filter, block, |log, at, index| {
+        let mut out = Writer::with_capacity(512);
+        write_log(&mut out, log, at, index);
+        texts.push(out.finish()?);
+        Ok(())
+    })?;
+    Ok(texts)
+}
+
+/// The blocks of a query. Both ends default to the head.
+fn check_range(
+    ctx: &Inner,
+    from: Option<BlockNumberOrTag>,
+    to: Option<BlockNumberOrTag>,
+) -> RpcResult<RangeInclusive<u64>> {
+    let head = ctx.factory().best_block_number()?;
+    let number = |tag: Option<BlockNumberOrTag>| match tag {
+        Some(tag) => Ok(ctx.number_of(tag)?.unwrap_or(head)),
+        None => Ok::<_, RpcError>(head),
+    };
+    let (from, to) = (number(from)?, number(to)?);
+    if from > to {
+        return Err(RpcError::invalid("invalid block range params"));
+    }
+    if to > head {
+        return Err(RpcError::invalid("block range extends beyond current head block"));
+    }
+    let (got, limit) = (to - from + 1, ctx.limits.max_log_blocks);
+    if got > limit {
+        return Err(RpcError::Limit { what: "rpc.max-log-blocks", got, limit });
+    }
+    Ok(from..=to)
+}
+
+/// Logs collected so far.
+pub(crate) struct LogAnswer {
+    out: Writer,
+    count: usize,
+    limit: usize,
+    max_bytes: usize,
+}
+
+impl LogAnswer {
+    pub(crate) fn new(ctx: &Inner) -> Self {
+        let mut out = Writer::with_capacity(1024);
+        out.begin_array();
+        let max_bytes = ctx.limits.max_response_bytes as usize;
+        Self { out, count: 0, limit: ctx.limits.max_log_entries, max_bytes }
+    }
+
+    /// Adds the matches of a range of blocks.
+    pub(crate) fn add_range(
+        &mut self,
+        ctx: &Inner,
+        filter: &Filter,
+        range: RangeInclusive<u64>,
+    ) -> RpcResult<()> {
+        let addresses: Vec<Address> = filter.address.iter().copied().collect();
+        let topics: Vec<Vec<B256>> =
+            filter.topics.iter().map(|topic| topic.iter().copied().collect()).collect();
+        for number in ctx.factory().blocks_matching(&addresses, &topics, range)?.iter() {
+            // Blocks without logs are skipped by their bloom, which is in the header.
+            let Some(header) = ctx.factory().sealed_header(number)? else { continue };
+            if header.logs_bloom.is_zero() {
+                continue;
+            }
+            if let Some(block) = ctx.block_by_hash(header.hash())? {
+                self.add_block(ctx, filter, &block)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the matches of a block.
+    pub(crate) fn add_block(
+        &mut self,
+        ctx: &Inner,
+        filter: &Filter,
+        block: &CachedBlock,
+    ) -> RpcResult<()> {
+        for_each_match(ctx, filter, block, |log, at, index| {
+            self.count_one()?;
+            write_log(&mut self.out, log, at, index);
+            Ok(())
+        })
+    }
+
+    fn count_one(&mut self) -> RpcResult<()> {
+        self.count += 1;
+        if self.count > self.limit {
+            return Err(RpcError::Limit {
+                what: "rpc.max-log-entries",
+                got: self.count as u64,
+                limit: self.limit as u64,
+            });
+        }
+        if self.out.len() > self.max_bytes {
+            return Err(RpcError::Limit {
+                what: "rpc.max-response",
+                got: self.out.len() as u64,
+                limit: self.max_bytes as u64,
+            });
+        }
+        Ok(())
+    }
+
+    /// The answer.
+    pub(crate) fn finish<T>(mut self) -> RpcResult<Json<T>> {
+        self.out.end_array();
+        Ok(self.out.finish()?)
+    }
+}

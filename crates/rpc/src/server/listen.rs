@@ -1,0 +1,216 @@
+//! Accepting connections within bounds.
+
+use super::guard::{Guard, Policy, error_body};
+use crate::error::LIMIT_EXCEEDED;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+    service::TowerToHyperService,
+};
+use jsonrpsee::{
+    MethodResponse, Methods,
+    core::middleware::RpcServiceT,
+    server::{StopHandle, TowerServiceBuilder},
+};
+use parking_lot::Mutex;
+use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::{Semaphore, mpsc},
+};
+use tower::Layer;
+use tower_http::cors::CorsLayer;
+
+/// Refused connections that are told why at the same time; more are just closed.
+const MAX_REFUSALS: usize = 32;
+/// Time to tell a refused client why.
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
+/// Streams of one HTTP/2 connection.
+const MAX_STREAMS: u32 = 32;
+
+/// Bounds the connections of a server, in total and per address.
+#[derive(Debug)]
+pub(crate) struct ConnectionLimiter {
+    max: usize,
+    max_per_ip: usize,
+    open: Mutex<HashMap<IpAddr, usize>>,
+}
+
+/// A connection's place. Gives it back when dropped.
+#[derive(Debug)]
+pub(crate) struct ConnectionPermit {
+    limiter: Arc<ConnectionLimiter>,
+    ip: IpAddr,
+}
+
+impl ConnectionLimiter {
+    pub(crate) fn new(max: u32, max_per_ip: u32) -> Arc<Self> {
+        Arc::new(Self {
+            max: max as usize,
+            max_per_ip: max_per_ip as usize,
+            open: Mutex::default(),
+        })
+    }
+
+    /// A place, or which limit is reached. Loopback counts in the total only.
+    fn acquire(self: &Arc<Self>, ip: IpAddr) -> Result<ConnectionPermit, String> {
+        let mut open = self.open.lock();
+        if open.values().sum::<usize>() >= self.max {
+            return Err(format!("limit exceeded: rpc.max-connections {}", self.max));
+        }
+        let mine = open.entry(ip).or_default();
+        if *mine >= self.max_per_ip && !ip.is_loopback() {
+            return Err(format!("limit exceeded: rpc.max-connections-per-ip {}", self.max_per_ip));
+        }
+        *mine += 1;
+        Ok(ConnectionPermit { limiter: self.clone(), ip })
+    }
+}
+
+impl Drop for ConnectionPermit {
+    fn drop(&mut self) {
+        let mut open = self.limiter.open.lock();
+        if let Some(mine) = open.get_mut(&self.ip) {
+            *mine -= 1;
+            if *mine == 0 {
+                open.remove(&self.ip);
+            }
+        }
+    }
+}
+
+/// What all connections of a server share.
+pub(crate) struct Listener<L> {
+    pub(crate) service: TowerServiceBuilder<L, tower::layer::util::Identity>,
+    pub(crate) methods: Methods,
+    pub(crate) policy: Arc<Policy>,
+    pub(crate) cors: CorsLayer,
+    pub(crate) limiter: Arc<ConnectionLimiter>,
+    pub(crate) header_timeout: Duration,
+    /// Dropped when the last connection ends.
+    pub(crate) alive: mpsc::Sender<()>,
+}
+
+impl<L> Listener<L>
+where
+    L: Layer<jsonrpsee::server::middleware::rpc::RpcService> + Clone + Send + Sync + 'static,
+    L::Service: RpcServiceT<
+            MethodResponse = MethodResponse,
+            BatchResponse = MethodResponse,
+            NotificationResponse = MethodResponse,
+        > + Send
+        + Sync
+        + 'static,
+{
+    /// Accepts until `stop`.
+    pub(crate) async fn run(self, listener: TcpListener, stop: StopHandle) {
+        let refusals = Arc::new(Semaphore::new(MAX_REFUSALS));
+        let stopped = stop.clone().shutdown();
+        tokio::pin!(stopped);
+        loop {
+            let (socket, peer) = tokio::select! {
+                () = &mut stopped => return,
+                accepted = listener.accept() => match accepted {
+                    Ok(accepted) => accepted,
+                    Err(error) => {
+                        // Out of file descriptors and the like: the next one may succeed.
+                        tracing::warn!(target: "rpc::server", %error, "accepting failed");
+                        tokio::task::yield_now().await;
+                        continue;
+                    }
+                },
+            };
+            match self.limiter.acquire(peer.ip()) {
+                Ok(permit) => self.serve(socket, permit, &stop),
+                Err(reason) => {
+                    if let Ok(turn) = refusals.clone().try_acquire_owned() {
+                        tokio::spawn(async move {
+                            let _ = tokio::time::timeout(REFUSAL_TIMEOUT, refuse(socket, &reason))
+                                .await;
+                            drop(turn);
+                        });
+                    }
+                }
+            }
+        }
+    }
+
+    fn serve(&self, socket: TcpStream, permit: ConnectionPermit, stop: &StopHandle) {
+        // Answers are written whole: waiting for more only adds delay.
+        if let Err(error) = socket.set_nodelay(true) {
+            tracing::debug!(target: "rpc::server", %error, "connection failed");
+            return;
+        }
+        let inner = self.service.clone().build(self.methods.clone(), stop.clone());
+        let guard = Guard { inner, policy: self.policy.clone(), permit: Arc::new(permit) };
+        let service = TowerToHyperService::new(self.cors.layer(guard));
+        let header_timeout = self.header_timeout;
+        let (stopped, alive) = (stop.clone().shutdown(), self.alive.clone());
+        tokio::spawn(async move {
+            let mut builder = auto::Builder::new(TokioExecutor::new());
+            builder.http1().timer(TokioTimer::new()).header_read_timeout(header_timeout);
+            builder
+                .http2()
+                .timer(TokioTimer::new())
+                .keep_alive_interval(header_timeout)
+                .max_concurrent_streams(MAX_STREAMS);
+            let connection = builder.serve_connection_with_upgrades(TokioIo::new(socket), service);
+            tokio::pin!(stopped, connection);
+            let result = tokio::select! {
+                result = &mut connection => result,
+                () = &mut stopped => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            if let Err(error) = result {
+                tracing::debug!(target: "rpc::server", %error, "connection ended");
+            }
+            drop(alive);
+        });
+    }
+}
+
+/// Tells a client why it is not served, after reading what it has sent: closing a socket with
+/// unread data would take the answer away again.
+async fn refuse(mut socket: TcpStream, reason: &str) -> std::io::Result<()> {
+    let mut request = [0; 4096];
+    let _ = socket.read(&mut request).await?;
+    let body = error_body(LIMIT_EXCEEDED, reason);
+    let answer = format!(
+        "HTTP/1.1 429 Too Many Requests\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
+         connection: close\r\n\r\n{body}",
+        body.len()
+    );
+    socket.write_all(answer.as_bytes()).await?;
+    socket.shutdown().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_given_back() {
+        let limiter = ConnectionLimiter::new(3, 2);
+        let ip = |last| IpAddr::from([10, 0, 0, last]);
+        let first = limiter.acquire(ip(1)).expect("place");
+        let _second = limiter.acquire(ip(1)).expect("place");
+        let error = limiter.acquire(ip(1)).expect_err("per address");
+        assert_eq!(error, "limit exceeded: rpc.max-connections-per-ip 2");
+        let _third = limiter.acquire(ip(2)).expect("place");
+        let error = limiter.acquire(ip(3)).expect_err("total");
+        assert_eq!(error, "limit exceeded: rpc.max-connections 3");
+        drop(first);
+        limiter.acquire(ip(1)).expect("place again");
+    }
+
+    #[test]
+    fn loopback_is_bound_by_the_total_only() {
+        let limiter = ConnectionLimiter::new(3, 1);
+        let local = IpAddr::from([127, 0, 0, 1]);
+        let _places: Vec<_> = (0..3).map(|_| limiter.acquire(local).expect("place")).collect();
+        assert!(limiter.acquire(local).is_err());
+    }
+}

@@ -1,0 +1,346 @@
+//! From configuration and handles to running servers.
+
+use super::{
+    batch::SendBatchLayer,
+    guard::Policy,
+    listen::{ConnectionLimiter, Listener},
+};
+use crate::{
+    AuthConfig, EndpointConfig, RpcHandles, RpcLimits, RpcServerConfig, ServerError,
+    context::Context,
+    eth::{Eth, EthFilters, EthPubSub, FilterStore},
+    node::{Modules, Node},
+};
+use jsonrpsee::{
+    Methods,
+    core::RegisterMethodError,
+    server::{
+        BatchRequestConfig, PingConfig, ServerBuilder, ServerConfig, ServerConfigBuilder,
+        ServerHandle, middleware::rpc::RpcServiceBuilder, stop_channel,
+    },
+};
+use peruri_rpc_api::{
+    AdminApiServer, DebugApiServer, EthApiServer, EthFilterApiServer, EthPubSubApiServer,
+    NetApiServer, RpcApiServer, TxPoolApiServer, Web3ApiServer,
+};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{net::TcpListener, sync::broadcast::error::RecvError, sync::mpsc, task::AbortHandle};
+use tower_http::cors::{AllowOrigin, Any, CorsLayer};
+
+/// Version of every namespace in `rpc_modules`.
+const MODULE_VERSION: &str = "1.0";
+/// How long stopping waits for answers under way.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Methods by namespace.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Namespaces {
+    methods: BTreeMap<String, Methods>,
+    /// Subscriptions of `eth`: not on servers that speak HTTP only.
+    subscriptions: Methods,
+}
+
+impl Namespaces {
+    fn new(ctx: &Context) -> Result<Self, RegisterMethodError> {
+        let mut namespaces = Self::default();
+        let filters = Arc::new(FilterStore::new(&ctx.limits));
+        let node = Node::new(ctx.clone());
+        namespaces.add("eth", Eth::new(ctx.clone()).into_rpc())?;
+        namespaces.add("eth", EthFilters::new(ctx.clone(), filters).into_rpc())?;
+        namespaces.add("net", NetApiServer::into_rpc(node.clone()))?;
+        namespaces.add("web3", Web3ApiServer::into_rpc(node.clone()))?;
+        namespaces.add("txpool", TxPoolApiServer::into_rpc(node.clone()))?;
+        namespaces.add("admin", AdminApiServer::into_rpc(node.clone()))?;
+        namespaces.add("debug", DebugApiServer::into_rpc(node))?;
+        namespaces.subscriptions = EthPubSub::new(ctx.clone()).into_rpc().into();
+        Ok(namespaces)
+    }
+
+    fn add(
+        &mut self,
+        namespace: &str,
+        methods: impl Into<Methods>,
+    ) -> Result<(), RegisterMethodError> {
+        self.methods.entry(namespace.to_owned()).or_default().merge(methods)
+    }
+
+    /// The methods of some namespaces, with `rpc_modules`.
+    fn select(
+        &self,
+        endpoint: &'static str,
+        names: &[String],
+        subscriptions: bool,
+    ) -> Result<Methods, ServerError> {
+        let mut selected = Methods::new();
+        let mut versions = BTreeMap::new();
+        versions.insert("rpc".to_owned(), MODULE_VERSION.to_owned());
+        for name in names.iter().filter(|name| *name != "rpc") {
+            let methods = self.methods.get(name).ok_or_else(|| ServerError::UnknownNamespace {
+                endpoint,
+                name: name.clone(),
+                known: self.methods.keys().cloned().collect::<Vec<_>>().join(", "),
+            })?;
+            if versions.insert(name.clone(), MODULE_VERSION.to_owned()).is_some() {
+                continue;
+            }
+            selected.merge(methods.clone())?;
+            if name == "eth" && subscriptions {
+                selected.merge(self.subscriptions.clone())?;
+            }
+        }
+        selected.merge(Modules(versions).into_rpc())?;
+        Ok(selected)
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.methods.keys().cloned().collect()
+    }
+}
+
+/// Builds and starts the servers.
+#[derive(Debug)]
+pub struct RpcServerBuilder {
+    config: RpcServerConfig,
+    handles: RpcHandles,
+    extra: Vec<(String, Methods)>,
+}
+
+impl RpcServerBuilder {
+    /// Servers as `config` says, answering from `handles`.
+    pub const fn new(config: RpcServerConfig, handles: RpcHandles) -> Self {
+        Self { config, handles, extra: Vec::new() }
+    }
+
+    /// Adds methods to a namespace, new or existing. A namespace is offered by a public server only
+    /// if its configuration names it; the authenticated server offers all.
+    #[must_use]
+    pub fn extend_rpc_modules(mut self, namespace: &str, methods: impl Into<Methods>) -> Self {
+        self.extra.push((namespace.to_owned(), methods.into()));
+        self
+    }
+
+    /// Binds all addresses, then serves. Needs a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`ServerError`]; nothing is served then.
+    pub async fn start(self) -> Result<RpcServerHandle, ServerError> {
+        let Self { config, handles, extra } = self;
+        let limits = config.limits;
+        let ctx = Context::new(handles, limits);
+        let mut namespaces = Namespaces::new(&ctx)?;
+        for (namespace, methods) in extra {
+            namespaces.add(&namespace, methods)?;
+        }
+        let mut plans = Vec::new();
+        if let Some(http) = &config.http {
+            plans.push(Plan::public("http", http, &namespaces, &limits).await?);
+        }
+        if let Some(ws) = &config.ws {
+            plans.push(Plan::public("ws", ws, &namespaces, &limits).await?);
+        }
+        if let Some(auth) = &config.auth {
+            plans.push(Plan::authenticated(auth, &namespaces, &limits).await?);
+        }
+        let (stop, server) = stop_channel();
+        let (alive, ended) = mpsc::channel(1);
+        let mut addresses = BTreeMap::new();
+        for plan in plans {
+            addresses.insert(plan.endpoint, plan.addr);
+            tracing::info!(target: "rpc::server", endpoint = plan.endpoint, addr = %plan.addr, "listening");
+            plan.spawn(&ctx, stop.clone(), alive.clone());
+        }
+        let follower = follow_commits(ctx);
+        Ok(RpcServerHandle { addresses, server, ended, follower })
+    }
+}
+
+/// Puts each new block into the cache.
+fn follow_commits(ctx: Context) -> AbortHandle {
+    let mut commits = ctx.factory().subscribe_to_canonical_state();
+    tokio::spawn(async move {
+        loop {
+            match commits.recv().await {
+                Ok(new) => ctx.on_commit(new.tip()),
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return,
+            }
+        }
+    })
+    .abort_handle()
+}
+
+/// A server that is bound and not yet serving.
+struct Plan {
+    endpoint: &'static str,
+    addr: SocketAddr,
+    listener: TcpListener,
+    methods: Methods,
+    policy: Policy,
+    cors: CorsLayer,
+    config: ServerConfig,
+    limits: RpcLimits,
+    /// Whether raw transactions may be sent here.
+    has_eth: bool,
+}
+
+impl Plan {
+    async fn public(
+        endpoint: &'static str,
+        config: &EndpointConfig,
+        namespaces: &Namespaces,
+        limits: &RpcLimits,
+    ) -> Result<Self, ServerError> {
+        let is_ws = endpoint == "ws";
+        let methods = namespaces.select(endpoint, &config.namespaces, is_ws)?;
+        let policy = Policy {
+            hosts: Policy::hosts_for(config.addr.ip(), &config.hosts),
+            origins: config.cors_origins.clone(),
+            secret: None,
+        };
+        let builder = server_config(limits);
+        let builder = if is_ws { builder.ws_only() } else { builder.http_only() };
+        let (listener, addr) = bind(endpoint, config.addr).await?;
+        Ok(Self {
+            endpoint,
+            addr,
+            listener,
+            methods,
+            cors: cors(endpoint, &config.cors_origins)?,
+            policy,
+            config: builder.build(),
+            limits: *limits,
+            has_eth: config.namespaces.iter().any(|name| name == "eth"),
+        })
+    }
+
+    async fn authenticated(
+        config: &AuthConfig,
+        namespaces: &Namespaces,
+        limits: &RpcLimits,
+    ) -> Result<Self, ServerError> {
+        let endpoint = "authrpc";
+        let methods = namespaces.select(endpoint, &namespaces.names(), true)?;
+        let policy = Policy {
+            hosts: Policy::hosts_for(config.addr.ip(), &config.hosts),
+            origins: Vec::new(),
+            secret: Some(config.secret),
+        };
+        let (listener, addr) = bind(endpoint, config.addr).await?;
+        Ok(Self {
+            endpoint,
+            addr,
+            listener,
+            methods,
+            policy,
+            cors: cors(endpoint, &[])?,
+            config: server_config(limits).build(),
+            limits: *limits,
+            has_eth: true,
+        })
+    }
+
+    fn spawn(self, ctx: &Context, stop: jsonrpsee::server::StopHandle, alive: mpsc::Sender<()>) {
+        let layer = SendBatchLayer {
+            ctx: self.has_eth.then(|| ctx.clone()),
+            max_response: self.limits.max_response_bytes as usize,
+        };
+        let service = ServerBuilder::with_config(self.config)
+            .set_rpc_middleware(RpcServiceBuilder::new().layer(layer))
+            .to_service_builder();
+        let limits = &self.limits;
+        let listener = Listener {
+            service,
+            methods: self.methods,
+            policy: Arc::new(self.policy),
+            cors: self.cors,
+            limiter: ConnectionLimiter::new(limits.max_connections, limits.max_connections_per_ip),
+            header_timeout: limits.header_timeout,
+            alive,
+        };
+        tokio::spawn(listener.run(self.listener, stop));
+    }
+}
+
+async fn bind(
+    endpoint: &'static str,
+    addr: SocketAddr,
+) -> Result<(TcpListener, SocketAddr), ServerError> {
+    let error = |source| ServerError::Bind { endpoint, addr, source };
+    let listener = TcpListener::bind(addr).await.map_err(error)?;
+    let addr = listener.local_addr().map_err(error)?;
+    Ok((listener, addr))
+}
+
+fn server_config(limits: &RpcLimits) -> ServerConfigBuilder {
+    ServerConfig::builder()
+        .max_request_body_size(limits.max_request_bytes)
+        .max_response_body_size(limits.max_response_bytes)
+        // Connections are bounded where they are accepted; this counts requests.
+        .max_connections(u32::MAX)
+        .max_subscriptions_per_connection(limits.max_subscriptions)
+        .set_batch_request_config(BatchRequestConfig::Limit(limits.max_batch))
+        .set_message_buffer_capacity(limits.message_buffer)
+        .enable_ws_ping(PingConfig::new())
+        .set_tcp_no_delay(true)
+}
+
+/// Lets the pages of some origins read answers.
+fn cors(endpoint: &'static str, origins: &[String]) -> Result<CorsLayer, ServerError> {
+    let mut allowed = Vec::with_capacity(origins.len());
+    for origin in origins {
+        let refused = || ServerError::Origin { endpoint, origin: origin.clone() };
+        if !origin.contains("://") {
+            return Err(refused());
+        }
+        allowed.push(origin.parse().map_err(|_| refused())?);
+    }
+    let layer = CorsLayer::new();
+    Ok(if allowed.is_empty() {
+        layer
+    } else {
+        layer.allow_origin(AllowOrigin::list(allowed)).allow_methods(Any).allow_headers(Any)
+    })
+}
+
+/// Running servers. They stop when this is dropped or [`stop`](Self::stop) is called.
+#[derive(Debug)]
+pub struct RpcServerHandle {
+    addresses: BTreeMap<&'static str, SocketAddr>,
+    server: ServerHandle,
+    ended: mpsc::Receiver<()>,
+    follower: AbortHandle,
+}
+
+impl RpcServerHandle {
+    /// Where the public HTTP server listens.
+    pub fn http_addr(&self) -> Option<SocketAddr> {
+        self.addresses.get("http").copied()
+    }
+
+    /// Where the public WebSocket server listens.
+    pub fn ws_addr(&self) -> Option<SocketAddr> {
+        self.addresses.get("ws").copied()
+    }
+
+    /// Where the authenticated server listens.
+    pub fn auth_addr(&self) -> Option<SocketAddr> {
+        self.addresses.get("authrpc").copied()
+    }
+
+    /// Stops accepting, closes idle connections and waits a moment for answers under way.
+    pub async fn stop(mut self) {
+        // An error means that it stopped already.
+        let _ = self.server.stop();
+        let ended = async { while self.ended.recv().await.is_some() {} };
+        if tokio::time::timeout(STOP_TIMEOUT, ended).await.is_err() {
+            tracing::warn!(target: "rpc::server", "connections still open after the time to stop");
+        }
+    }
+}
+
+impl Drop for RpcServerHandle {
+    fn drop(&mut self) {
+        self.follower.abort();
+    }
+}
