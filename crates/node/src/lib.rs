@@ -1,1 +1,18 @@
-//! placeholder
+//! The node as a library: configuration, command line, and [`NodeBuilder`], the only place where the
+//! parts meet. The program in `bin/` calls [`cli::app::Cli::main`] and nothing else.
+
+#![forbid(unsafe_code)]
+
+mod builder;
+pub mod cli;
+pub mod config;
+pub mod environment;
+pub mod logging;
+mod metrics;
+mod pending;
+mod progress;
+mod rpc;
+pub mod tasks;
+
+pub use builder::{Node, NodeBuilder};
+pub use rpc::RpcAddresses;

@@ -2,6 +2,9 @@
 //!
 //! | module | verb |
 //! |---|---|
+//! | [`app`] | the program itself: global flags and the list of verbs |
+//! | [`node`] | `node` |
+//! | [`import`] | `import`, `export` |
 //! | [`keys`] | `keys generate`, `show`, `import` |
 //! | [`genesis`] | `genesis create`, `verify` |
 //! | [`jwt`] | `jwt create` |
@@ -11,11 +14,14 @@
 //! | [`db`] | `db stats`, `verify-state`, `verify-history`, `repair-trie`, `checkpoint` |
 //! | [`exit`] | what a failure means for the exit code |
 
+pub mod app;
 pub mod completions;
 pub mod config;
 pub mod db;
 pub mod exit;
 pub mod genesis;
+pub mod import;
 pub mod init;
 pub mod jwt;
 pub mod keys;
+pub mod node;

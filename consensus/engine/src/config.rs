@@ -1,0 +1,15 @@
+//! What the operator decides about block production.
+
+use alloy_primitives::B256;
+use std::time::Duration;
+
+/// Options of block production.
+#[derive(Debug, Clone, Copy)]
+pub struct EngineConfig {
+    /// Vanity of proposed headers, where the chain does not fix it.
+    pub vanity: B256,
+    /// Gas limit to move towards; `None`: keep the parent's.
+    pub gas_limit_target: Option<u64>,
+    /// Time to fill a block.
+    pub build_budget: Duration,
+}

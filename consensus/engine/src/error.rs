@@ -1,0 +1,106 @@
+//! Why the engine stopped or refused.
+
+use crate::SignStateError;
+use alloy_primitives::{Address, B256};
+use peruri_evm::ExecutionError;
+use peruri_ibft2::ExtraDataError;
+use peruri_payload::BuildError;
+use peruri_storage::ProviderError;
+use peruri_validation::ConsensusError;
+
+/// Failures of the engine. Each of them ends block production.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// The chain specification has no `config.ibft2`: such a chain is imported and served only.
+    #[error(
+        "the genesis has no `config.ibft2`: blocks of this chain can be imported and served, not produced"
+    )]
+    NotIbft2,
+    /// The sign state forbids signing.
+    #[error("sign state: {0}")]
+    SignState(#[from] SignStateError),
+    /// The store failed.
+    #[error("storage: {0}")]
+    Provider(#[from] ProviderError),
+    /// No block could be built.
+    #[error("block building: {0}")]
+    Build(#[from] BuildError),
+    /// A block could not be executed.
+    #[error("block {number}: {source}")]
+    Execution {
+        /// Number of the block.
+        number: u64,
+        /// Why.
+        source: ExecutionError,
+    },
+    /// A block breaks a rule.
+    #[error("block {number} is refused: {source}")]
+    Refused {
+        /// Number of the block.
+        number: u64,
+        /// The rule.
+        source: ConsensusError,
+    },
+    /// The validators of a block cannot be computed.
+    #[error("validators: {0}")]
+    Validators(#[source] ConsensusError),
+    /// A stored header's `extraData` does not decode.
+    #[error("extraData of header {number}: {source}")]
+    ExtraData {
+        /// Number of the block.
+        number: u64,
+        /// What is wrong with it.
+        source: ExtraDataError,
+    },
+    /// The block in the sign state does not decode.
+    #[error("the signed block {hash} does not decode: {reason}")]
+    SignedBlock {
+        /// Block hash in the sign state.
+        hash: B256,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Even a block without transactions breaks a rule.
+    #[error("an empty block on top of block {parent} is refused: {reason}")]
+    EmptyBlockRefused {
+        /// Number of the parent.
+        parent: u64,
+        /// Why.
+        reason: String,
+    },
+    /// A file of blocks cannot be read.
+    #[error("block {index} of the file, at byte {offset}: {reason}")]
+    ChainFile {
+        /// Index of the block in the file, from 0.
+        index: u64,
+        /// Where it begins, in bytes.
+        offset: u64,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The key cannot sign.
+    #[error("signing with the key of {validator}: {reason}")]
+    Signing {
+        /// Address of the key.
+        validator: Address,
+        /// Why.
+        reason: String,
+    },
+    /// A blocking task was cancelled or panicked.
+    #[error("task {name} failed: {reason}")]
+    Task {
+        /// Name of the task.
+        name: &'static str,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl EngineError {
+    /// Whether nothing more may be signed after this error. Otherwise the block in hand was given up
+    /// before it was signed, and another may be tried.
+    pub const fn forbids_signing(&self) -> bool {
+        !matches!(self, Self::Build(_) | Self::EmptyBlockRefused { .. } | Self::Execution { .. })
+    }
+}

@@ -1,0 +1,80 @@
+//! The program: global flags and verbs.
+
+use super::{
+    completions::CompletionsCommand,
+    config::ConfigCommand,
+    db::DbCommand,
+    exit,
+    genesis::GenesisCommand,
+    import::{ExportCommand, ImportCommand},
+    init::InitCommand,
+    jwt::JwtCommand,
+    keys::KeysCommand,
+    node::NodeCommand,
+};
+use crate::{config::DataArgs, logging::LogArgs};
+use clap::{CommandFactory, Parser, Subcommand};
+use std::process::ExitCode;
+
+/// A permissioned Ethereum node with IBFT 2.0 consensus.
+///
+/// First steps: `peruri-node node --dev` runs a chain for development. For a network,
+/// `peruri-node genesis create` writes the genesis file, `init` a data folder, `node` runs it.
+#[derive(Debug, Parser)]
+#[command(name = "peruri-node", version, propagate_version = true)]
+pub struct Cli {
+    #[command(flatten)]
+    data: DataArgs,
+    #[command(flatten)]
+    log: LogArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Node(Box<NodeCommand>),
+    Init(Box<InitCommand>),
+    Import(Box<ImportCommand>),
+    Export(ExportCommand),
+    Genesis(GenesisCommand),
+    Keys(KeysCommand),
+    Db(DbCommand),
+    Config(ConfigCommand),
+    Jwt(JwtCommand),
+    Completions(CompletionsCommand),
+}
+
+impl Cli {
+    /// Parses the command line, runs the verb and reports what went wrong.
+    pub fn main() -> ExitCode {
+        let cli = Self::parse();
+        exit::finish(cli.run())
+    }
+
+    fn run(self) -> eyre::Result<()> {
+        self.log.init()?;
+        match self.command {
+            Command::Node(command) => command.run(self.data),
+            Command::Init(command) => command.run(self.data),
+            Command::Import(command) => command.run(self.data),
+            Command::Export(command) => command.run(self.data),
+            Command::Genesis(command) => command.run(),
+            Command::Keys(command) => command.run(),
+            Command::Db(command) => command.run(self.data),
+            Command::Config(command) => command.run(self.data),
+            Command::Jwt(command) => command.run(self.data),
+            Command::Completions(command) => command.run(Self::command()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

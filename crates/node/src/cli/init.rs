@@ -1,0 +1,109 @@
+//! `init`: genesis block, key and first sign record.
+
+use super::{exit::UsageError, keys::write_key};
+use crate::{
+    config::{Config, DataArgs, NodeArgs},
+    environment::{self, LoadedChain},
+};
+use alloy_signer_local::PrivateKeySigner;
+use clap::Args;
+use eyre::WrapErr;
+use peruri_engine::{SignStateError, SignStore};
+use peruri_storage::ProviderFactory;
+
+/// Write the genesis block into a new data folder.
+///
+/// Makes the database, a node key if there is none (file `key`, readable by its owner only), a copy of
+/// the genesis file, and, where the key is one of the chain's validators, the first record of the sign
+/// state beside the data folder. Running it again on the same folder changes nothing.
+#[derive(Debug, Args)]
+pub struct InitCommand {
+    #[command(flatten)]
+    node: NodeArgs,
+}
+
+impl InitCommand {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// [`UsageError`] for a bad genesis file or a folder of another chain; else what the machine says.
+    pub fn run(self, data: DataArgs) -> eyre::Result<()> {
+        let config = Config::load(data, self.node)?;
+        let chain = environment::load_chain(&config.chain)?;
+        let outcome = init(&config, &chain)?;
+        println!("genesis hash  {:#x}", chain.spec.genesis_hash());
+        println!("data folder   {}", config.datadir.display());
+        println!("node address  {:#x}", outcome.address);
+        println!("validator     {}", if outcome.is_validator { "yes" } else { "no" });
+        Ok(())
+    }
+}
+
+/// What [`init`] found or made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Initialised {
+    /// Address of the node's key.
+    pub(crate) address: alloy_primitives::Address,
+    /// Whether it is a validator of the genesis block.
+    pub(crate) is_validator: bool,
+}
+
+/// Makes a data folder ready; idempotent.
+pub(crate) fn init(config: &Config, chain: &LoadedChain) -> eyre::Result<Initialised> {
+    let data_dir = config.data_dir();
+    std::fs::create_dir_all(data_dir.path())
+        .wrap_err_with(|| data_dir.path().display().to_string())?;
+    let _lock = environment::lock(&data_dir)?;
+    let options = environment::db_options(&config.db, &config.history);
+    let provider = ProviderFactory::open(data_dir.db(), chain.spec.clone(), options)
+        .map_err(environment::database_error)?;
+    let is_new = !provider.is_initialised();
+    provider.init_genesis().map_err(environment::database_error)?;
+    let key = load_or_create_key(config, chain)?;
+    let genesis_validators = match chain.spec.ibft2() {
+        Some(_) => chain.spec.genesis_validators()?,
+        None => Vec::new(),
+    };
+    let is_validator = genesis_validators.contains(&key.address());
+    if is_new && chain.spec.ibft2().is_some() {
+        create_sign_state(config, chain, &key)?;
+    }
+    std::fs::write(data_dir.genesis(), &chain.json)
+        .wrap_err_with(|| data_dir.genesis().display().to_string())?;
+    Ok(Initialised { address: key.address(), is_validator })
+}
+
+/// The key in the data folder; a new one, or the published one of the dev preset, if there is none.
+fn load_or_create_key(config: &Config, chain: &LoadedChain) -> eyre::Result<PrivateKeySigner> {
+    let path = config.key_file();
+    if path.exists() {
+        return environment::load_key(config);
+    }
+    let key = if chain.json == peruri_chainspec::DEV_JSON {
+        environment::dev_key()?
+    } else {
+        PrivateKeySigner::random()
+    };
+    write_key(&path, &key, None)?;
+    Ok(key)
+}
+
+/// The first record is written with the first genesis block and never again: a sign state that is
+/// lost later must be noticed.
+fn create_sign_state(
+    config: &Config,
+    chain: &LoadedChain,
+    key: &PrivateKeySigner,
+) -> eyre::Result<()> {
+    let path = config.sign_state();
+    match SignStore::create(&path, chain.spec.genesis_hash(), key.address()) {
+        Ok(_) => Ok(()),
+        Err(error @ SignStateError::Exists { .. }) => Err(UsageError::with_source(
+            "a new data folder beside an old sign state: if this validator really starts anew, \
+             move the sign state away",
+            error,
+        )
+        .into()),
+        Err(error) => Err(eyre::Report::new(error)),
+    }
+}

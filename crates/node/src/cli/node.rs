@@ -1,0 +1,80 @@
+//! `node`: runs the node.
+
+use super::init;
+use crate::{
+    NodeBuilder,
+    config::{Config, DataArgs, NodeArgs},
+    environment, metrics,
+};
+use clap::Args;
+use std::future::Future;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::info;
+
+/// Run the node.
+///
+/// The data folder must have been made by `init`, except with --dev.
+#[derive(Debug, Args)]
+pub struct NodeCommand {
+    /// Run a chain for development: preset dev, one validator with a published key, all RPC namespaces
+    /// on loopback, no `init` needed
+    #[arg(long)]
+    dev: bool,
+    #[command(flatten)]
+    node: NodeArgs,
+}
+
+/// Namespaces that `--dev` offers.
+const DEV_API: &str = "eth,net,web3,txpool,debug,admin,rpc";
+
+impl NodeCommand {
+    /// Runs the command until a signal stops the node.
+    ///
+    /// # Errors
+    /// What could not be opened, or the critical task that failed.
+    pub fn run(self, mut data: DataArgs) -> eyre::Result<()> {
+        if self.dev {
+            data.chain.get_or_insert_with(|| "dev".to_owned());
+        }
+        let mut config = Config::load(data, self.node)?;
+        if self.dev {
+            open_for_development(&mut config);
+        }
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        runtime.block_on(run(config, self.dev))
+    }
+}
+
+fn open_for_development(config: &mut Config) {
+    config.http.enabled = true;
+    config.ws.enabled = true;
+    config.http.api = DEV_API.to_owned();
+    config.ws.api = DEV_API.to_owned();
+}
+
+async fn run(config: Config, dev: bool) -> eyre::Result<()> {
+    if let Some(addr) = config.metrics.addr {
+        metrics::install(addr)?;
+    }
+    if dev && !config.data_dir().db().exists() {
+        init::init(&config, &environment::load_chain(&config.chain)?)?;
+    }
+    let stop = stop_signal()?;
+    let node = NodeBuilder::new(config)?.launch().await?;
+    info!(target: "node", http = ?node.rpc.http, ws = ?node.rpc.ws, authrpc = ?node.rpc.auth, "ready");
+    node.tasks.run_until(stop).await?;
+    info!(target: "node", "stopped");
+    Ok(())
+}
+
+/// Resolves on SIGINT or SIGTERM.
+fn stop_signal() -> eyre::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}

@@ -1,0 +1,143 @@
+//! The RPC servers, wired to the node's parts.
+
+use crate::{
+    cli::{exit::OrUsage, jwt::read_secret},
+    config::{Config, RpcConfig},
+    tasks::TaskManager,
+};
+use alloy_rpc_types_engine::JwtSecret;
+use peruri_evm::PeruriEvmConfig;
+use peruri_rpc::{
+    AuthConfig, EndpointConfig, PendingBlockSource, RpcHandles, RpcLimits, RpcServerBuilder,
+    RpcServerConfig, Standalone,
+};
+use peruri_storage::ProviderFactory;
+use peruri_txpool::Pool;
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+/// Where the servers listen; `None`: not offered.
+#[derive(Debug, Clone, Copy)]
+pub struct RpcAddresses {
+    /// The public HTTP server.
+    pub http: Option<SocketAddr>,
+    /// The public WebSocket server.
+    pub ws: Option<SocketAddr>,
+    /// The authenticated server.
+    pub auth: Option<SocketAddr>,
+}
+
+/// Starts the configured servers.
+pub(crate) async fn start(
+    config: &Config,
+    provider: &ProviderFactory,
+    pool: &Pool,
+    pending: Arc<dyn PendingBlockSource>,
+    tasks: &mut TaskManager,
+) -> eyre::Result<RpcAddresses> {
+    let handles = RpcHandles {
+        factory: provider.clone(),
+        pool: Arc::new(pool.clone()),
+        evm_config: PeruriEvmConfig::new(provider.chain_spec().clone()),
+        pending,
+        status: Arc::new(Standalone),
+        client_version: client_version(),
+    };
+    let servers = RpcServerBuilder::new(server_config(config)?, handles)
+        .start()
+        .await
+        .or_usage("RPC servers")?;
+    let addresses = RpcAddresses {
+        http: servers.http_addr(),
+        ws: servers.ws_addr(),
+        auth: servers.auth_addr(),
+    };
+    let shutdown = tasks.shutdown_token();
+    tasks.spawn_critical("rpc", async move {
+        shutdown.cancelled().await;
+        servers.stop().await;
+        Ok(())
+    });
+    Ok(addresses)
+}
+
+/// Name, version and platform, as `web3_clientVersion` gives them.
+fn client_version() -> String {
+    format!(
+        "peruri-node/v{}/{}-{}",
+        env!("CARGO_PKG_VERSION"),
+        std::env::consts::OS,
+        std::env::consts::ARCH
+    )
+}
+
+fn server_config(config: &Config) -> eyre::Result<RpcServerConfig> {
+    let http = &config.http;
+    let ws = &config.ws;
+    let auth = &config.authrpc;
+    let secret = if auth.disable { None } else { Some(jwt_secret(config)?) };
+    Ok(RpcServerConfig {
+        http: http.enabled.then(|| endpoint(http.addr, http.port, &http.api, &http.corsdomain)),
+        ws: ws.enabled.then(|| endpoint(ws.addr, ws.port, &ws.api, &ws.origins)),
+        auth: secret.map(|secret| AuthConfig {
+            addr: SocketAddr::new(auth.addr, auth.port),
+            secret,
+            hosts: Vec::new(),
+        }),
+        limits: limits(&config.rpc),
+    })
+}
+
+fn endpoint(addr: IpAddr, port: u16, api: &str, origins: &str) -> EndpointConfig {
+    EndpointConfig {
+        namespaces: list(api),
+        cors_origins: list(origins),
+        ..EndpointConfig::new(SocketAddr::new(addr, port), &[])
+    }
+}
+
+fn list(text: &str) -> Vec<String> {
+    text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
+}
+
+fn limits(rpc: &RpcConfig) -> RpcLimits {
+    RpcLimits {
+        max_batch: rpc.max_batch,
+        max_request_bytes: rpc.max_request_size.saturating_mul(1 << 20),
+        max_response_bytes: rpc.max_response_size.saturating_mul(1 << 20),
+        max_connections: rpc.max_connections,
+        max_connections_per_ip: rpc.max_connections_per_ip,
+        max_subscriptions: rpc.max_subscriptions_per_connection,
+        max_log_blocks: rpc.max_blocks_per_filter,
+        max_log_entries: rpc.max_logs_per_response,
+        gas_cap: rpc.gascap,
+        call_timeout: Duration::from_millis(rpc.call_timeout_ms),
+        ..RpcLimits::default()
+    }
+}
+
+/// Reads the secret of the authenticated server; makes one if none is configured and none is there.
+fn jwt_secret(config: &Config) -> eyre::Result<JwtSecret> {
+    if let Some(path) = &config.authrpc.jwtsecret {
+        return read_secret(path);
+    }
+    let path = config.data_dir().jwt_secret();
+    if path.exists() {
+        return read_secret(&path);
+    }
+    JwtSecret::try_create_random(&path).or_usage(path.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_split_at_commas() {
+        assert_eq!(list(" eth, net,,web3 "), ["eth", "net", "web3"]);
+        assert!(list("").is_empty());
+    }
+}
