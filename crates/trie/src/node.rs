@@ -190,7 +190,7 @@ mod tests {
                     // An inlined node: a short list.
                     let mut raw = vec![0xc0 + (len as u8 - 1)];
                     raw.extend_from_slice(&bytes[..len - 1]);
-                    RlpNode::from_raw(&raw).unwrap()
+                    RlpNode::from_raw(&raw).expect("short")
                 } else {
                     RlpNode::word_rlp(&bytes.into())
                 };

@@ -4,7 +4,7 @@
 mod common;
 
 use alloy_primitives::{B256, U256};
-use common::{Chain, Edit, check_store, hashed_key, key, random_edit};
+use common::{Chain, Edit, check_store, deep_key, hashed_key, key, random_edit};
 use peruri_trie::{
     EMPTY_ROOT_HASH, HashedPostState, OverlayHashedCursors, OverlayTrieCursors, StateRoot,
     StateRootOutput, test_utils::MemoryStore,
@@ -31,7 +31,12 @@ fn run(seed: u64, steps: usize, space: u16, edits: usize, key: fn(u16) -> B256) 
 
 #[test]
 fn adversarial_keys_many_steps() {
-    run(1, 6_000, 2_048, 6, key);
+    run(1, 4_000, 2_048, 6, key);
+}
+
+#[test]
+fn adversarial_keys_that_start_alike() {
+    run(7, 1_500, 1_024, 6, deep_key);
 }
 
 /// The keys are only worth their name if the shapes that are hard to get right occur.
@@ -41,15 +46,14 @@ fn adversarial_keys_force_hard_shapes() {
     let mut chain = Chain::default();
     let (mut below_extension, mut root_extension, mut inlined, mut removed) = (0, 0, 0, 0);
     for step in 0..400 {
-        // Every other stretch few keys, so that the root becomes an extension.
-        let space = if step / 50 % 2 == 0 { 2_048 } else { 12 };
-        let edits: Vec<_> = (0..6).map(|_| random_edit(&mut rng, space)).collect();
+        // Keys that all start alike in a chain of their own: one start would spoil the others.
+        let key = if step < 200 { key } else { deep_key };
+        if step == 200 {
+            chain = Chain::default();
+        }
+        let edits: Vec<_> = (0..6).map(|_| random_edit(&mut rng, 2_048)).collect();
         let output = chain.edit(&edits, key);
         check_store(&chain.store, chain.root, false);
-        if space == 12 && step % 50 == 0 {
-            let clear: Vec<_> = (0..2_048).map(|account| Edit::RemoveAccount { account }).collect();
-            chain.edit(&clear, key);
-        }
         removed += output.updates.removed_nodes.len();
         let tries = || {
             std::iter::once(&chain.store.account_nodes).chain(chain.store.storage_nodes.values())
@@ -77,7 +81,8 @@ fn adversarial_keys_force_hard_shapes() {
 #[test]
 fn adversarial_keys_small_space() {
     // So few keys that the trie is often empty, a single leaf, or hangs off one extension.
-    run(2, 4_000, 6, 2, key);
+    run(2, 4_000, 7, 2, key);
+    run(10, 1_000, 7, 2, deep_key);
 }
 
 #[test]
@@ -87,7 +92,7 @@ fn adversarial_keys_large_blocks() {
 
 #[test]
 fn hashed_keys_many_steps() {
-    run(4, 2_000, 64, 8, hashed_key);
+    run(4, 1_500, 64, 8, hashed_key);
 }
 
 #[test]

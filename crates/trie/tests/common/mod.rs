@@ -107,16 +107,25 @@ pub enum Edit {
 /// Keys that collide a lot: up to three digits at positions anywhere, all others zero, so that
 /// long extensions, deep branches and nodes short enough to be inlined occur.
 pub fn key(index: u16) -> B256 {
+    sparse_key(index, [0, 1, 2, 5, 31, 32, 62, 63])
+}
+
+/// Like [`key`], but all keys start alike, so that the root is an extension.
+pub fn deep_key(index: u16) -> B256 {
+    sparse_key(index, [2, 3, 4, 31, 32, 33, 62, 63])
+}
+
+fn sparse_key(index: u16, positions: [usize; 8]) -> B256 {
+    // Neighbouring indices shall not mean similar keys.
+    let bits = u32::from(index).wrapping_mul(0x9e37_79b1) >> 8;
     let mut key = B256::ZERO;
-    let mut set = |position: usize, digit: u8| {
-        key.0[position / 2] |= digit << (4 * (1 - position % 2));
+    let mut set = |position: usize, digit: u32| {
+        key.0[position / 2] |= (digit as u8) << (4 * (1 - position % 2));
     };
-    let positions = [0, 1, 2, 5, 31, 32, 62, 63];
-    let digits = index >> 6;
-    set(positions[usize::from(index & 7)], (digits & 3) as u8);
-    set(positions[usize::from((index >> 3) & 7)], ((digits >> 2) & 3) as u8);
-    if index & 1 == 0 {
-        set(63, ((digits >> 4) & 1) as u8);
+    set(positions[(bits & 7) as usize], (bits >> 6) & 3);
+    set(positions[(bits >> 3 & 7) as usize], (bits >> 8) & 3);
+    if bits >> 10 & 1 == 0 {
+        set(63, (bits >> 11) & 3);
     }
     key
 }
@@ -171,7 +180,7 @@ pub fn post_state(
 }
 
 fn account_with(nonce: u64) -> Account {
-    let code = (nonce % 3 == 0).then(|| B256::repeat_byte(nonce as u8 | 1));
+    let code = (nonce.is_multiple_of(3)).then(|| B256::repeat_byte(nonce as u8 | 1));
     Account::new(nonce, U256::from(nonce) << (nonce % 200) as usize, code)
 }
 
@@ -220,7 +229,7 @@ impl Chain {
             .root_with_updates(state)
             .unwrap();
         assert_eq!(parallel, serial, "parallel");
-        for (path, _) in &serial.updates.account_nodes {
+        for path in serial.updates.account_nodes.keys() {
             assert!(!serial.updates.removed_nodes.contains(path));
         }
 
