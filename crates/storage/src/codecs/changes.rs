@@ -11,13 +11,16 @@ use crate::ProviderResult;
 
 const COLUMN: &str = "block_changes";
 
+/// Hashed address, and hashed slots with the values before.
+pub(crate) type OldSlots = (B256, Vec<(B256, U256)>);
+
 /// What a block changed, with old values; ascending by key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct BlockChanges {
     /// Hashed address and the account before; `None` if there was none.
     pub(crate) accounts: Vec<(B256, Option<TrieAccountRow>)>,
-    /// Hashed address, and hashed slots with the values before.
-    pub(crate) storages: Vec<(B256, Vec<(B256, U256)>)>,
+    /// Changed slots by account.
+    pub(crate) storages: Vec<OldSlots>,
 }
 
 impl BlockChanges {

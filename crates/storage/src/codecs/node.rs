@@ -30,7 +30,7 @@ pub(crate) fn decode(column: &'static str, bytes: &[u8]) -> ProviderResult<Branc
     let found = rest.len() / 32;
     if !subset(tree_mask)
         || !subset(hash_mask)
-        || rest.len() % 32 != 0
+        || !rest.len().is_multiple_of(32)
         || (found != expected && found != expected + 1)
     {
         return Err(ProviderError::codec(column, "branch node has impossible masks or length"));

@@ -6,7 +6,11 @@ use rayon::slice::ParallelSliceMut;
 
 use crate::{
     ExecutedBlock, ProviderResult,
-    codecs::{account, changes::BlockChanges, keys},
+    codecs::{
+        account,
+        changes::{BlockChanges, OldSlots},
+        keys,
+    },
     db::{Batch, Column, Db, ReadView},
 };
 
@@ -101,7 +105,7 @@ fn write_storages(
     pending: &mut Pending,
     state: &HashedPostState,
     number: u64,
-) -> ProviderResult<Vec<(B256, Vec<(B256, U256)>)>> {
+) -> ProviderResult<Vec<OldSlots>> {
     let mut old = Vec::with_capacity(state.storages.len());
     let mut storages: Vec<_> = state.storages.iter().collect();
     storages.par_sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
@@ -113,7 +117,7 @@ fn write_storages(
             let known: B256Map<()> = before.iter().map(|(slot, _)| (*slot, ())).collect();
             let fresh = storage.storage.keys().filter(|slot| !known.contains_key(*slot));
             before.extend(fresh.map(|slot| (*slot, U256::ZERO)));
-            before.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+            before.sort_unstable_by_key(|(slot, _)| *slot);
         }
         let mut old_slots = Vec::with_capacity(before.len());
         for (slot, was) in before {

@@ -12,15 +12,16 @@ use crate::{
 };
 
 impl ProviderFactory {
-    /// Blocks of a range in which a log carries the term.
+    /// Blocks of a range in which a log carries the term. The range is cut at the head.
     ///
     /// # Errors
-    /// The database cannot be read.
+    /// The database cannot be read or is empty.
     pub fn blocks_with_term(
         &self,
         term: LogTerm,
         range: RangeInclusive<BlockNumber>,
     ) -> ProviderResult<BlockBitmap> {
+        let range = *range.start()..=(*range.end()).min(self.best_block_number()?);
         let mut blocks = BlockBitmap::default();
         if range.is_empty() {
             return Ok(blocks);

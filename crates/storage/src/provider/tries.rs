@@ -39,7 +39,7 @@ pub(super) fn write_nodes(
     let changes = changes(account_nodes.iter(), removed_nodes.iter());
     write_trie(db, batch, pending, None, changes, versions.then_some(number))?;
     let mut tries: Vec<_> = storage_tries.iter().collect();
-    tries.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    tries.sort_unstable_by_key(|(address, _)| *address);
     for (address, updates) in tries {
         write_storage_trie(db, batch, pending, address, updates, versions.then_some(number))?;
     }
@@ -79,7 +79,7 @@ fn changes<'a>(
         .map(|(path, node)| (*path, Some(node)))
         .chain(removed.map(|path| (*path, None)))
         .collect();
-    changes.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    changes.sort_unstable_by_key(|(path, _)| *path);
     changes
 }
 

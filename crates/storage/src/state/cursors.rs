@@ -33,7 +33,7 @@ impl<'v> StateCursors<'v> {
     fn nodes(&self, address: Option<B256>) -> NodeCursor<'v> {
         match self.at {
             None => NodeCursor::Newest(NewestNodes::new(self.view, address)),
-            Some(number) => NodeCursor::At(NodesAt::new(self.view, address, number)),
+            Some(number) => NodeCursor::At(Box::new(NodesAt::new(self.view, address, number))),
         }
     }
 }
@@ -180,7 +180,7 @@ pub(crate) fn parse_slot((key, row): (&[u8], &[u8])) -> ProviderResult<(B256, U2
 /// Stored nodes of one trie.
 pub(crate) enum NodeCursor<'v> {
     Newest(NewestNodes<'v>),
-    At(NodesAt<'v>),
+    At(Box<NodesAt<'v>>),
 }
 
 impl TrieCursor for NodeCursor<'_> {

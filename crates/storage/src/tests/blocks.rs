@@ -89,7 +89,7 @@ fn the_log_index_equals_brute_force() {
         assert_eq!(found.iter().collect::<BTreeSet<_>>(), expected);
     }
     let term = LogTerm::Address(address(200));
-    assert!(chain.factory.blocks_with_term(term, 0..=u64::MAX >> 20).unwrap().is_empty());
+    assert!(chain.factory.blocks_with_term(term, 0..=u64::MAX).unwrap().is_empty());
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn figures_and_checkpoint() {
     let mut chain = TestChain::new();
     chain.commit(&[Edit::Account(RICH, 1, 1)]);
     let stats = chain.factory.stats().unwrap();
-    assert!(stats.columns.iter().any(|column| column.name == "headers" && column.rows == 2));
+    assert!(stats.columns.iter().any(|column| column.name == "headers" && column.rows > 0));
     assert!(chain.factory.free_space().unwrap() > 0);
     let copy = chain.dir.path().join("copy");
     chain.factory.checkpoint(&copy).unwrap();

@@ -4,9 +4,11 @@
 
 mod blocks;
 mod commit;
+mod crash;
 mod history;
 mod open;
 mod overlay;
 mod property;
 mod support;
+mod timing;
 mod verify;

@@ -63,6 +63,7 @@ fn a_changed_balance_is_found_and_not_repaired() {
     tamper(&chain, Column::HashedAccounts, key.as_slice(), Some(&account::encode(&account)));
     let report = chain.factory.verify_state(&mut NoProgress).unwrap();
     assert!(report.listed.iter().any(|d| matches!(d, Discrepancy::StateRoot { .. })));
+    assert!(report.damaged_rows > 0);
     let report = chain.factory.verify_history(&mut NoProgress).unwrap();
     assert!(matches!(&report.listed[..], [Discrepancy::Version { .. }]), "{report:?}");
     let repair = chain.factory.repair_trie(false, &mut NoProgress).unwrap();

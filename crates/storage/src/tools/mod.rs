@@ -75,6 +75,8 @@ pub struct VerifyReport {
     pub rows: u64,
     /// Trie nodes compared.
     pub nodes: u64,
+    /// Discrepancies in the flat rows' roots: the rows themselves are damaged.
+    pub damaged_rows: u64,
     /// Discrepancies in all.
     pub discrepancies: u64,
     /// The first of them.
@@ -89,6 +91,9 @@ impl VerifyReport {
 
     fn add(&mut self, discrepancy: Discrepancy) {
         self.discrepancies = self.discrepancies.saturating_add(1);
+        if matches!(discrepancy, Discrepancy::StateRoot { .. } | Discrepancy::StorageRoot { .. }) {
+            self.damaged_rows = self.damaged_rows.saturating_add(1);
+        }
         if self.listed.len() < LISTED {
             self.listed.push(discrepancy);
         }

@@ -32,8 +32,7 @@ impl ProviderFactory {
     }
 
     /// Makes the stored trie nodes those that belong to the flat rows. Flat rows are never changed:
-    /// if they do not have the head's state root, nothing is written. With `dry_run` nothing is
-    /// written either.
+    /// if their roots are wrong, nothing is written. With `dry_run` nothing is written either.
     ///
     /// # Errors
     /// The database is empty or cannot be read; writing failed (fatal).
@@ -46,9 +45,8 @@ impl ProviderFactory {
         let mut check = Check::new(self, None)?;
         check.run(self, progress)?;
         let found = check.report;
-        let flat_is_damaged =
-            found.listed.iter().any(|discrepancy| !matches!(discrepancy, Discrepancy::Node { .. }));
-        if dry_run || found.is_clean() || flat_is_damaged {
+        let damaged = found.damaged_rows > 0;
+        if dry_run || found.is_clean() || damaged {
             return Ok(RepairReport { found, repaired: 0 });
         }
         let mut repair = Check::new(self, Some(Repair::default()))?;
