@@ -7,4 +7,5 @@ mod blobs;
 mod flood;
 mod journal;
 mod permission;
+mod provider;
 mod support;
