@@ -169,11 +169,11 @@ fn system_contracts(
 }
 
 fn ignore(mut config: Object<'_>, notices: &mut Vec<Notice>) -> Result<(), ChainSpecError> {
-    for (folded, site, _) in config.rest() {
+    for (folded, key, _) in config.rest() {
         if !IGNORED_KEYS.contains(&folded.as_str()) {
-            return Err(config.unknown(site));
+            return Err(config.unknown(key.site()));
         }
-        notices.push(Notice::new(site, IGNORED));
+        notices.push(Notice::new(key.site(), IGNORED));
     }
     Ok(())
 }

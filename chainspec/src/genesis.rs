@@ -52,9 +52,9 @@ pub(crate) fn parse_genesis(
             .ok_or_else(|| root.missing("alloc"))?,
         ..Default::default()
     };
-    for (folded, site, _) in root.rest() {
+    for (folded, key, _) in root.rest() {
         let known = IGNORED_KEYS.contains(&folded.as_str());
-        notices.push(Notice::new(site, if known { IGNORED } else { "unknown key, ignored" }));
+        notices.push(Notice::new(key.site(), if known { IGNORED } else { "unknown key, ignored" }));
     }
     Ok(genesis)
 }
@@ -76,14 +76,16 @@ fn allocation(
     let mut alloc = BTreeMap::new();
     let mut places = BTreeMap::new();
     let mut ignored = BTreeMap::new();
-    for (text, site, value) in node.object()?.rest() {
+    for (text, key, value) in node.object()?.rest() {
         let address = parse_address(&text).ok_or_else(|| ChainSpecError::Invalid {
-            site: site.clone(),
+            site: key.site(),
             expected: "an address of 20 bytes (40 hexadecimal digits) as key".into(),
             got: text.chars().take(80).collect(),
         })?;
-        if let Some(Some(first)) = places.insert(address, site.at) {
-            return Err(ChainSpecError::DuplicateKey { site, first });
+        let site = key.clone();
+        if let Some(first) = places.insert(address, key) {
+            let first = first.position();
+            return Err(ChainSpecError::DuplicateKey { site: site.site(), first });
         }
         alloc.insert(address, account(&value, &mut ignored)?);
     }
@@ -107,8 +109,8 @@ fn account(node: &Node<'_>, ignored: &mut Ignored) -> Result<GenesisAccount, Cha
         storage: object.read("storage", storage)?,
         private_key: None,
     };
-    for (folded, site, _) in object.rest() {
-        let (_, count) = ignored.entry(folded).or_insert((site, 0));
+    for (folded, key, _) in object.rest() {
+        let (_, count) = ignored.entry(folded).or_insert_with(|| (key.site(), 0));
         *count = count.saturating_add(1);
     }
     Ok(account)
@@ -117,14 +119,16 @@ fn account(node: &Node<'_>, ignored: &mut Ignored) -> Result<GenesisAccount, Cha
 fn storage(node: &Node<'_>) -> Result<BTreeMap<B256, B256>, ChainSpecError> {
     let mut slots = BTreeMap::new();
     let mut places = BTreeMap::new();
-    for (text, site, value) in node.object()?.rest() {
+    for (text, key, value) in node.object()?.rest() {
         let slot = parse_word(&text).ok_or_else(|| ChainSpecError::Invalid {
-            site: site.clone(),
+            site: key.site(),
             expected: "a slot of at most 32 bytes in hexadecimal as key".into(),
             got: text.chars().take(80).collect(),
         })?;
-        if let Some(Some(first)) = places.insert(slot, site.at) {
-            return Err(ChainSpecError::DuplicateKey { site, first });
+        let site = key.clone();
+        if let Some(first) = places.insert(slot, key) {
+            let first = first.position();
+            return Err(ChainSpecError::DuplicateKey { site: site.site(), first });
         }
         slots.insert(slot, value.word()?);
     }

@@ -12,7 +12,11 @@ use serde::{
     de::{MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
-use std::{borrow::Cow, collections::BTreeMap, fmt};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, btree_map},
+    fmt,
+};
 
 type Result<T, E = ChainSpecError> = std::result::Result<T, E>;
 
@@ -30,8 +34,7 @@ pub(crate) struct Node<'a> {
 /// An object whose keys are folded to lower case; what is taken is removed.
 #[derive(Debug)]
 pub(crate) struct Object<'a> {
-    site: Site,
-    path: String,
+    node: Node<'a>,
     entries: BTreeMap<String, Entry<'a>>,
     known: Vec<&'static str>,
 }
@@ -84,9 +87,12 @@ impl<'a> Node<'a> {
     }
 
     pub(crate) fn position(&self) -> Position {
-        // A raw value is borrowed from the source, so the distance of the two slices is the offset.
-        let offset = (self.raw.as_ptr() as usize).saturating_sub(self.source.as_ptr() as usize);
-        Position::of(self.source, offset)
+        Position::of(self.source, self.offset())
+    }
+
+    /// A raw value is borrowed from the source, so the distance of the two slices is the offset.
+    fn offset(&self) -> usize {
+        (self.raw.as_ptr() as usize).saturating_sub(self.source.as_ptr() as usize)
     }
 
     pub(crate) fn site(&self) -> Site {
@@ -129,12 +135,16 @@ impl<'a> Node<'a> {
             let key = Node { path: path.clone(), ..key };
             let value = Node { source: self.source, raw: value.get(), path };
             let folded = name.to_ascii_lowercase();
-            let site = key.site();
-            if let Some(first) = entries.insert(folded, Entry { key, value }) {
-                return Err(ChainSpecError::DuplicateKey { site, first: first.key.position() });
+            // A position costs a pass over the file: it is computed for an error only.
+            match entries.entry(folded) {
+                btree_map::Entry::Vacant(free) => drop(free.insert(Entry { key, value })),
+                btree_map::Entry::Occupied(first) => {
+                    let first = first.get().key.position();
+                    return Err(ChainSpecError::DuplicateKey { site: key.site(), first });
+                }
             }
         }
-        Ok(Object { site: self.site(), path: self.path.clone(), entries, known: Vec::new() })
+        Ok(Object { node: self.clone(), entries, known: Vec::new() })
     }
 
     /// The elements of an array.
@@ -266,23 +276,24 @@ impl<'a> Object<'a> {
     }
 
     pub(crate) fn missing(&self, key: &str) -> ChainSpecError {
-        ChainSpecError::Missing { site: Site { field: join(&self.path, key), at: self.site.at } }
+        let site = Site { field: join(&self.node.path, key), at: Some(self.node.position()) };
+        ChainSpecError::Missing { site }
     }
 
-    /// What nobody took, in file order: the key in lower case, its site and its value.
-    pub(crate) fn rest(&mut self) -> Vec<(String, Site, Node<'a>)> {
+    /// What nobody took, in file order: the key in lower case, the key as it stands, its value.
+    pub(crate) fn rest(&mut self) -> Vec<(String, Node<'a>, Node<'a>)> {
         let mut rest: Vec<_> = std::mem::take(&mut self.entries)
             .into_iter()
-            .map(|(folded, entry)| (folded, entry.key.site(), entry.value))
+            .map(|(folded, entry)| (folded, entry.key, entry.value))
             .collect();
-        rest.sort_by_key(|(_, site, _)| site.at);
+        rest.sort_by_key(|(_, key, _)| key.offset());
         rest
     }
 
     /// Fails on the first key that nobody took.
     pub(crate) fn finish(mut self) -> Result<()> {
         match self.rest().into_iter().next() {
-            Some((_, site, _)) => Err(self.unknown(site)),
+            Some((_, key, _)) => Err(self.unknown(key.site())),
             None => Ok(()),
         }
     }
