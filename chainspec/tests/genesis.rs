@@ -345,3 +345,29 @@ fn a_merge_at_total_difficulty_zero_is_at_genesis() {
             .unwrap();
     assert_eq!(spec.fork(EthereumHardfork::Paris), ForkCondition::Block(0));
 }
+
+#[test]
+fn a_fork_by_block_and_its_aliases_are_one() {
+    let (spec, _) = parse(&plain(",\"eip158Block\":4,\"istanbulBlock\":9")).unwrap();
+    assert_eq!(spec.fork(EthereumHardfork::SpuriousDragon), ForkCondition::Block(4));
+    assert_eq!(spec.fork(EthereumHardfork::Petersburg), ForkCondition::Block(9));
+    let (spec, notices) = parse(&plain(",\"daoForkBlock\":4,\"daoForkSupport\":false")).unwrap();
+    assert_eq!(spec.fork(EthereumHardfork::Dao), ForkCondition::Never);
+    assert_eq!(notices.len(), 1);
+}
+
+#[test]
+fn consensus_keys_reach_the_schedule() {
+    let keys = "\"epochlength\": \"0x64\", \"blockreward\": \"5\", \"miningbeneficiary\": \"\", \
+                \"dropvotessurviveuntil\": 9, \"futuremessagesmaxdistance\": 3, \
+                \"messagequeuelimit\": 7, \"emptyblockperiodseconds\": 60";
+    let json = pilot_with("\"epochlength\": 30000", keys);
+    let (spec, notices) = parse(&json).unwrap();
+    let config = spec.ibft2().unwrap().config();
+    assert_eq!((config.epoch_length, config.block_reward), (100, U256::from(5)));
+    assert_eq!((config.mining_beneficiary, config.drop_votes_survive_until), (None, 9));
+    assert_eq!((config.future_messages_max_distance, config.empty_block_period_seconds), (3, 60));
+    assert!(config.chain_bound_signatures && !config.besu_peers);
+    assert_eq!((config.block_period_seconds, config.request_timeout_seconds), (2, 4));
+    assert_eq!(notices.len(), 1, "{notices:?}");
+}
