@@ -371,3 +371,17 @@ fn consensus_keys_reach_the_schedule() {
     assert_eq!((config.block_period_seconds, config.request_timeout_seconds), (2, 4));
     assert_eq!(notices.len(), 1, "{notices:?}");
 }
+
+#[test]
+fn a_large_allocation_is_read_in_linear_time() {
+    let accounts: Vec<_> = (0..20_000)
+        .map(|index| format!("\"{index:040x}\": {{\"balance\": \"{index}\", \"note\": 0}}"))
+        .collect();
+    let json = pilot_with("\"alloc\": {}", &format!("\"alloc\": {{{}}}", accounts.join(",\n")));
+    let start = std::time::Instant::now();
+    let (spec, notices) = parse(&json).unwrap();
+    // A fraction of a second; reading the file from its start for every key would take minutes.
+    assert!(start.elapsed() < std::time::Duration::from_secs(20), "{:?}", start.elapsed());
+    println!("20,000 accounts: {:?}", start.elapsed());
+    assert_eq!((spec.genesis().alloc.len(), notices.len()), (20_000, 1));
+}
