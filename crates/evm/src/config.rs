@@ -15,6 +15,7 @@ use revm::Inspector;
 use crate::{
     BlockExecutionOutcome, BlockSession, ExecutionError, ExecutorSpec, NextBlockEnvAttributes,
     PeruriEvm, PeruriEvmFactory, PeruriReceiptBuilder, env, reward::BlockReward,
+    storage_only::StorageOnlyAccounts,
 };
 
 type ExecutorFactory =
@@ -25,17 +26,19 @@ type ExecutorFactory =
 pub struct PeruriEvmConfig {
     chain_spec: Arc<ChainSpec>,
     executor_factory: Arc<ExecutorFactory>,
+    storage_only: Arc<StorageOnlyAccounts>,
 }
 
 impl PeruriEvmConfig {
     /// Configuration for a chain.
     pub fn new(chain_spec: Arc<ChainSpec>) -> Self {
+        let storage_only = Arc::new(StorageOnlyAccounts::of_genesis(&chain_spec));
         let executor_factory = Arc::new(EthBlockExecutorFactory::new(
             PeruriReceiptBuilder::default(),
             ExecutorSpec::new(chain_spec.clone()),
-            PeruriEvmFactory::default(),
+            PeruriEvmFactory::new(!storage_only.is_empty()),
         ));
-        Self { chain_spec, executor_factory }
+        Self { chain_spec, executor_factory, storage_only }
     }
 
     /// The chain's specification.
@@ -45,6 +48,10 @@ impl PeruriEvmConfig {
 
     pub(crate) fn executor_factory(&self) -> &ExecutorFactory {
         &self.executor_factory
+    }
+
+    pub(crate) fn storage_only(&self) -> &StorageOnlyAccounts {
+        &self.storage_only
     }
 
     /// The environment in which the block of `header` runs. `header` need not be complete: roots,

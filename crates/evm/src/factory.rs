@@ -7,13 +7,15 @@ use alloy_evm::{
 };
 use revm::{
     Inspector,
+    bytecode::opcode::EXTCODEHASH,
     context::{BlockEnv, DBErrorMarker, TxEnv},
     context_interface::result::{EVMError, HaltReason},
     inspector::NoOpInspector,
+    interpreter::Instruction,
     primitives::hardfork::SpecId,
 };
 
-use crate::precompiles::precompiles;
+use crate::{precompiles::precompiles, storage_only::ext_code_hash};
 
 /// An EVM over database `DB` with inspector `I`.
 ///
@@ -22,8 +24,34 @@ pub type PeruriEvm<DB, I = NoOpInspector> = EthEvm<DB, I, PrecompilesMap>;
 
 /// Builds [`PeruriEvm`]s, with the precompiled contracts of the environment's fork.
 #[derive(Debug, Clone, Copy, Default)]
-#[non_exhaustive]
-pub struct PeruriEvmFactory;
+pub struct PeruriEvmFactory {
+    /// Whether the database may show accounts marked as storage-only.
+    storage_only: bool,
+}
+
+impl PeruriEvmFactory {
+    pub(crate) const fn new(storage_only: bool) -> Self {
+        Self { storage_only }
+    }
+
+    fn finish<DB: Database, I: Inspector<EthEvmContext<DB>>>(
+        self,
+        builder: EthEvmBuilder<DB, I>,
+        inspect: bool,
+    ) -> PeruriEvm<DB, I> {
+        let evm = builder.build();
+        if !self.storage_only {
+            return evm;
+        }
+        let mut inner = evm.into_inner();
+        if let Some(slot) =
+            inner.instruction.instruction_table_mut().get_mut(usize::from(EXTCODEHASH))
+        {
+            *slot = Instruction::new(ext_code_hash);
+        }
+        EthEvm::new(inner, inspect)
+    }
+}
 
 impl EvmFactory for PeruriEvmFactory {
     type Evm<DB: Database, I: Inspector<EthEvmContext<DB>>> = PeruriEvm<DB, I>;
@@ -37,7 +65,7 @@ impl EvmFactory for PeruriEvmFactory {
 
     fn create_evm<DB: Database>(&self, db: DB, env: EvmEnv) -> Self::Evm<DB, NoOpInspector> {
         let map = precompiles(env.cfg_env.spec);
-        EthEvmBuilder::new(db, env).precompiles(map).build()
+        self.finish(EthEvmBuilder::new(db, env).precompiles(map), false)
     }
 
     fn create_evm_with_inspector<DB: Database, I: Inspector<Self::Context<DB>>>(
@@ -47,6 +75,7 @@ impl EvmFactory for PeruriEvmFactory {
         inspector: I,
     ) -> Self::Evm<DB, I> {
         let map = precompiles(env.cfg_env.spec);
-        EthEvmBuilder::new(db, env).precompiles(map).activate_inspector(inspector).build()
+        let builder = EthEvmBuilder::new(db, env).precompiles(map);
+        self.finish(builder.activate_inspector(inspector), true)
     }
 }

@@ -3,11 +3,8 @@
 use std::{cell::OnceCell, fmt, rc::Rc};
 
 use alloy_primitives::{Address, B256, U256};
-use peruri_storage::{StateProvider, StateProviderDatabase};
+use peruri_storage::{ProviderError, ProviderResult, StateProvider, StateProviderDatabase};
 use revm::{Database, bytecode::Bytecode, state::AccountInfo};
-
-/// The database under a [`BlockSession`](crate::BlockSession).
-pub type StateDb<'a> = ErrorLatch<StateProviderDatabase<&'a dyn StateProvider>>;
 
 /// The first error of a database, kept beside the execution that met it.
 ///
@@ -27,41 +24,49 @@ impl Failure {
     }
 }
 
-/// A database whose first error is remembered.
+/// The database under a [`BlockSession`](crate::BlockSession): the state after the parent, whose
+/// first error is remembered.
 #[derive(Clone)]
-pub struct ErrorLatch<DB> {
-    inner: DB,
+pub struct StateDb<'a> {
+    inner: StateProviderDatabase<&'a dyn StateProvider>,
     failure: Failure,
 }
 
-impl<DB> ErrorLatch<DB> {
-    pub(crate) fn new(inner: DB, failure: Failure) -> Self {
-        Self { inner, failure }
+impl<'a> StateDb<'a> {
+    pub(crate) fn new(state: &'a dyn StateProvider, failure: Failure) -> Self {
+        Self { inner: StateProviderDatabase::new(state), failure }
+    }
+
+    fn read<T>(
+        &mut self,
+        read: impl FnOnce(&mut StateProviderDatabase<&'a dyn StateProvider>) -> ProviderResult<T>,
+    ) -> ProviderResult<T> {
+        read(&mut self.inner).inspect_err(|error| self.failure.note(error))
     }
 }
 
-impl<DB> fmt::Debug for ErrorLatch<DB> {
+impl fmt::Debug for StateDb<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ErrorLatch").field("failure", &self.failure).finish_non_exhaustive()
+        f.debug_struct("StateDb").field("failure", &self.failure).finish_non_exhaustive()
     }
 }
 
-impl<DB: Database> Database for ErrorLatch<DB> {
-    type Error = DB::Error;
+impl Database for StateDb<'_> {
+    type Error = ProviderError;
 
-    fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, Self::Error> {
-        self.inner.basic(address).inspect_err(|error| self.failure.note(error))
+    fn basic(&mut self, address: Address) -> ProviderResult<Option<AccountInfo>> {
+        self.read(|db| db.basic(address))
     }
 
-    fn code_by_hash(&mut self, code_hash: B256) -> Result<Bytecode, Self::Error> {
-        self.inner.code_by_hash(code_hash).inspect_err(|error| self.failure.note(error))
+    fn code_by_hash(&mut self, code_hash: B256) -> ProviderResult<Bytecode> {
+        self.read(|db| db.code_by_hash(code_hash))
     }
 
-    fn storage(&mut self, address: Address, index: U256) -> Result<U256, Self::Error> {
-        self.inner.storage(address, index).inspect_err(|error| self.failure.note(error))
+    fn storage(&mut self, address: Address, index: U256) -> ProviderResult<U256> {
+        self.read(|db| db.storage(address, index))
     }
 
-    fn block_hash(&mut self, number: u64) -> Result<B256, Self::Error> {
-        self.inner.block_hash(number).inspect_err(|error| self.failure.note(error))
+    fn block_hash(&mut self, number: u64) -> ProviderResult<B256> {
+        self.read(|db| db.block_hash(number))
     }
 }

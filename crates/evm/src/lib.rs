@@ -35,6 +35,7 @@ mod receipts;
 mod reward;
 mod session;
 mod spec;
+mod storage_only;
 
 pub use alloy_evm::{
     Evm, EvmEnv, EvmFactory,

@@ -13,7 +13,7 @@ use alloy_evm::{
 use alloy_hardforks::EthereumHardforks;
 use alloy_primitives::{B256, TxHash};
 use peruri_primitives::{Receipt, TransactionSigned};
-use peruri_storage::{StateProvider, StateProviderDatabase};
+use peruri_storage::StateProvider;
 use peruri_trie::HashedPostState;
 use revm::{
     Database,
@@ -22,8 +22,7 @@ use revm::{
 
 use crate::{
     BlockReward, ExecutionError, ExecutorSpec, PeruriEvm, PeruriEvmConfig, PeruriReceiptBuilder,
-    StateDb,
-    latch::{ErrorLatch, Failure},
+    StateDb, latch::Failure, storage_only::StorageOnlyAccounts,
 };
 
 type Executor<'a> =
@@ -64,6 +63,7 @@ pub struct TransactionOutcome {
 pub struct BlockSession<'a> {
     executor: Executor<'a>,
     state: &'a dyn StateProvider,
+    storage_only: &'a StorageOnlyAccounts,
     reward: Option<BlockReward>,
     failure: Failure,
     gas_limit: u64,
@@ -80,8 +80,9 @@ impl<'a> BlockSession<'a> {
         state: &'a dyn StateProvider,
     ) -> Result<Self, ExecutionError> {
         let failure = Failure::default();
-        let db = ErrorLatch::new(StateProviderDatabase::new(state), failure.clone());
-        let db = State::builder().with_database(db).with_bundle_update().build();
+        let db = StateDb::new(state, failure.clone());
+        let mut db = State::builder().with_database(db).with_bundle_update().build();
+        config.storage_only().preload(&mut db)?;
         let gas_limit = env.block_env.gas_limit;
         let factory = config.executor_factory();
         let evm = factory.evm_factory().create_evm(db, env);
@@ -92,6 +93,7 @@ impl<'a> BlockSession<'a> {
         Ok(Self {
             executor,
             state,
+            storage_only: config.storage_only(),
             reward,
             failure,
             gas_limit,
@@ -161,7 +163,7 @@ impl<'a> BlockSession<'a> {
     /// [`ExecutionError`], never of the invalid-transaction class.
     pub fn finish(mut self) -> Result<BlockExecutionOutcome, ExecutionError> {
         self.require_system_contracts()?;
-        let Self { executor, reward, failure, blob_gas_used, post_states, .. } = self;
+        let Self { executor, reward, failure, blob_gas_used, post_states, storage_only, .. } = self;
         let (evm, result) =
             executor.finish().map_err(|error| ExecutionError::sort(error, failure.get(), None))?;
         let mut db = evm.into_db();
@@ -169,12 +171,14 @@ impl<'a> BlockSession<'a> {
             reward.pay(&mut db).map_err(|error| ExecutionError::Internal(error.to_string()))?;
         }
         db.merge_transitions(BundleRetention::PlainState);
+        let mut bundle = db.take_bundle();
+        storage_only.restore(&mut bundle);
         Ok(BlockExecutionOutcome {
             receipts: result.receipts,
             requests: result.requests,
             gas_used: result.gas_used,
             blob_gas_used,
-            bundle: db.take_bundle(),
+            bundle,
             post_states: post_states.unwrap_or_default(),
         })
     }
@@ -208,6 +212,7 @@ impl<'a> BlockSession<'a> {
     fn state_root(&mut self) -> Result<B256, ExecutionError> {
         let db = self.executor.evm_mut().db_mut();
         db.merge_transitions(BundleRetention::PlainState);
+        self.storage_only.restore(&mut db.bundle_state);
         let changes = HashedPostState::from_bundle_state(&db.bundle_state);
         Ok(self.state.state_root_with_updates(&changes)?.root)
     }
