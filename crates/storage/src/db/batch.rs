@@ -47,6 +47,18 @@ impl Batch {
         self.push(column, key.into(), Op::Delete);
     }
 
+    /// Adds the rows of another batch behind those of this one.
+    pub(crate) fn append(&mut self, other: Self) {
+        self.bytes += other.bytes;
+        for (ours, theirs) in self.ops.iter_mut().zip(other.ops) {
+            if ours.is_empty() {
+                *ours = theirs;
+            } else {
+                ours.extend(theirs);
+            }
+        }
+    }
+
     fn push(&mut self, column: Column, key: Vec<u8>, op: Op) {
         let value = match &op {
             Op::Put(value) | Op::Merge(value) => value.len(),

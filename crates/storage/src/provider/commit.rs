@@ -109,10 +109,23 @@ impl ProviderFactory {
         let mut nodes = PendingNodes::new(several);
         let versions = self.inner.options.history.proofs != Some(0);
         for block in new_blocks {
-            rows::write_block(batch, block)?;
-            let old = changes::write_state(db, batch, &mut pending, block)?;
-            batch.put(Column::BlockChanges, keys::number(block.number()), old.encode());
-            tries::write_nodes(db, batch, &mut nodes, block, versions)?;
+            // Flat rows and trie nodes are read and written side by side: neither needs the other.
+            let (rows, trie) = rayon::join(
+                || -> ProviderResult<Batch> {
+                    let mut batch = Batch::default();
+                    rows::write_block(&mut batch, block)?;
+                    let old = changes::write_state(db, &mut batch, &mut pending, block)?;
+                    batch.put(Column::BlockChanges, keys::number(block.number()), old.encode());
+                    Ok(batch)
+                },
+                || -> ProviderResult<Batch> {
+                    let mut batch = Batch::default();
+                    tries::write_nodes(db, &mut batch, &mut nodes, block, versions)?;
+                    Ok(batch)
+                },
+            );
+            batch.append(rows?);
+            batch.append(trie?);
         }
         if let Some(last) = new_blocks.last() {
             prune::advance(

@@ -20,7 +20,6 @@ fn block(chain: &TestChain, post: HashedPostState, count: u64) -> crate::Execute
     let start = Instant::now();
     let trie = state.state_root_with_updates(&post).unwrap();
     println!("root {:?}", start.elapsed());
-    let (mut executed, _) = chain.execute(&[]);
     let topics = vec![B256::repeat_byte(1), B256::repeat_byte(2), B256::repeat_byte(3)];
     let header = alloy_consensus::Header {
         parent_hash: head.hash(),
@@ -35,13 +34,13 @@ fn block(chain: &TestChain, post: HashedPostState, count: u64) -> crate::Execute
     let senders = vec![Address::ZERO; transactions.len()];
     let body = peruri_primitives::BlockBody { transactions, ..Default::default() };
     let sealed = peruri_primitives::Block { header: header.into(), body };
-    executed.recovered_block =
-        std::sync::Arc::new(peruri_primitives::RecoveredBlock::new_unhashed(sealed, senders));
-    executed.execution_output =
-        std::sync::Arc::new(crate::BlockExecutionOutput { receipts, ..Default::default() });
-    executed.hashed_state = std::sync::Arc::new(post);
-    executed.trie = std::sync::Arc::new(trie);
-    executed
+    let recovered = peruri_primitives::RecoveredBlock::new_unhashed(sealed, senders);
+    crate::ExecutedBlock {
+        recovered_block: recovered.into(),
+        execution_output: crate::BlockExecutionOutput { receipts, ..Default::default() }.into(),
+        hashed_state: post.into(),
+        trie: trie.into(),
+    }
 }
 
 #[test]
