@@ -1,7 +1,6 @@
 //! Joins subtrees into branches, bottom up.
 
 use crate::{
-    keccak::keccak_batch,
     node::{Branch, BranchEncoder, BranchNode, LeafValue, Subtree, encode_extension, encode_leaf},
 };
 use alloy_primitives::{B256, keccak256};
@@ -18,8 +17,8 @@ pub(crate) type StoredNode = (Nibbles, BranchNodeCompact);
 /// order. Whether a leaf or branch hangs directly under its parent or through an extension is
 /// settled only then: a branch left with one child vanishes by handing that child up.
 ///
-/// Nodes are hashed when their parent is closed, too, so that siblings are hashed together. Until
-/// then their encodings lie in `encoded`, which grows and shrinks with the stack.
+/// Nodes are hashed when their parent is closed, too: only then is it known which nodes there are.
+/// Until then their encodings lie in `encoded`, which grows and shrinks with the stack.
 #[derive(Debug)]
 pub(crate) struct Builder<V> {
     stack: Vec<Subtree<V>>,
@@ -38,8 +37,6 @@ struct Scratch {
     extension: Vec<u8>,
     /// One for each child that is a leaf or a branch not hashed yet: its encoding.
     parts: Vec<Range<usize>>,
-    /// One for each of `parts`.
-    hashes: Vec<B256>,
 }
 
 impl<V: LeafValue> Builder<V> {
@@ -70,15 +67,16 @@ impl<V: LeafValue> Builder<V> {
             return;
         }
         let path = self.stack[mark].prefix(depth);
-        let start = self.hash_children(depth + 1, mark);
+        let start = self.encode_children(depth + 1, mark);
 
         let mut masks = Masks::default();
         let mut hashes = Vec::new();
         let mut encoder = BranchEncoder::new();
-        let mut parts = self.scratch.parts.iter().zip(&self.scratch.hashes);
-        let mut next_node = || match parts.next() {
-            Some((part, hash)) => short_or_hash(&self.encoded[part.clone()], hash),
-            None => RlpNode::default(),
+        let mut parts = self.scratch.parts.iter();
+        let mut next_node = || {
+            parts.next().map_or_else(RlpNode::default, |part| {
+                RlpNode::from_rlp(&self.encoded[part.clone()])
+            })
         };
         for child in &self.stack[mark..] {
             let digit = child.nibble(depth);
@@ -131,10 +129,10 @@ impl<V: LeafValue> Builder<V> {
         self.stack.push(Subtree::Branch(Branch { path, node, stored }));
     }
 
-    /// Encodes the leaves above `mark` with paths from `depth`, and hashes all children above
-    /// `mark` that were not hashed yet. Returns where their encodings start.
-    fn hash_children(&mut self, depth: usize, mark: usize) -> usize {
-        let Scratch { value, parts, hashes, .. } = &mut self.scratch;
+    /// Encodes the leaves above `mark` with paths from `depth`, and notes where the encodings of all
+    /// children above `mark` lie that are not hashed yet. Returns where the first of them starts.
+    fn encode_children(&mut self, depth: usize, mark: usize) -> usize {
+        let Scratch { value, parts, .. } = &mut self.scratch;
         parts.clear();
         let mut start = self.encoded.len();
         for child in &self.stack[mark..] {
@@ -152,7 +150,6 @@ impl<V: LeafValue> Builder<V> {
             start = start.min(part.start);
             parts.push(part);
         }
-        keccak_batch(&self.encoded, parts, hashes);
         start
     }
 
@@ -217,11 +214,6 @@ impl Masks {
             root_hash,
         }
     }
-}
-
-/// A parent holds a node shorter than a hash itself.
-fn short_or_hash(rlp: &[u8], hash: &B256) -> RlpNode {
-    if rlp.len() < 32 { RlpNode::from_rlp(rlp) } else { RlpNode::word_rlp(hash) }
 }
 
 /// Keeps a node for a proof, if it lies on the way to a target. Nodes that are inlined in their

@@ -20,12 +20,13 @@
 //! - [`Rebuild`]: root and all nodes from flat rows alone, for genesis and for checks.
 //! - [`Proof`]: account and storage proofs (EIP-1186).
 
+#![forbid(unsafe_code)]
+
 mod account;
 mod builder;
 mod cursor;
 mod error;
 mod hashed_state;
-mod keccak;
 mod leaves;
 mod node;
 mod overlay;
