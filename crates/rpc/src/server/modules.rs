@@ -13,11 +13,12 @@ use crate::{
 };
 use jsonrpsee::{
     Methods,
-    core::RegisterMethodError,
+    core::{RegisterMethodError, traits::IdProvider},
     server::{
         BatchRequestConfig, PingConfig, ServerBuilder, ServerConfig, ServerConfigBuilder,
         ServerHandle, middleware::rpc::RpcServiceBuilder, stop_channel,
     },
+    types::SubscriptionId,
 };
 use peruri_rpc_api::{
     AdminApiServer, DebugApiServer, EthApiServer, EthFilterApiServer, EthPubSubApiServer,
@@ -281,8 +282,20 @@ fn server_config(limits: &RpcLimits) -> ServerConfigBuilder {
         .max_subscriptions_per_connection(limits.max_subscriptions)
         .set_batch_request_config(BatchRequestConfig::Limit(limits.max_batch))
         .set_message_buffer_capacity(limits.message_buffer)
+        .set_id_provider(SubscriptionIds)
         .enable_ws_ping(PingConfig::new())
         .set_tcp_no_delay(true)
+}
+
+/// Ids of subscriptions in the form that Ethereum's clients give them: hexadecimal text. Libraries that
+/// expect it do not find the notifications of a numeric id.
+#[derive(Debug, Clone, Copy)]
+struct SubscriptionIds;
+
+impl IdProvider for SubscriptionIds {
+    fn next_id(&self) -> SubscriptionId<'static> {
+        format!("{:#x}", rand::random::<u128>()).into()
+    }
 }
 
 /// Lets the pages of some origins read answers.
