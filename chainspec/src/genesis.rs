@@ -14,7 +14,7 @@ use alloy_trie::root::state_root_ref_unhashed;
 use std::collections::BTreeMap;
 
 /// Top-level keys that other clients write and that do not enter the header of block 0.
-const IGNORED_KEYS: [&str; 9] = [
+const IGNORED_KEYS: [&str; 8] = [
     "number",
     "gasused",
     "stateroot",
@@ -23,7 +23,6 @@ const IGNORED_KEYS: [&str; 9] = [
     "parentbeaconblockroot",
     "withdrawalsroot",
     "requestshash",
-    "extradatacomment",
 ];
 
 /// Account keys that other clients write and that mean nothing for the state.

@@ -60,6 +60,15 @@ fn the_development_chain_is_as_agreed() {
     assert_eq!(parse(DEV_JSON).unwrap().1, []);
 }
 
+/// A change here means that nodes of two versions no longer share a chain.
+#[test]
+fn the_presets_keep_their_hash() {
+    let hashes = [ChainSpec::pilot(), ChainSpec::dev()].map(|spec| spec.genesis_hash().to_string());
+    let pilot = "0xbf274660e5df586604cf28384e42017d619dab87c2ec412d630acdf3e78f61e2";
+    let dev = "0x29d6fec6d0c372a4b5b4f62c88034e72122cdc53df11c382997102ceb79e2119";
+    assert_eq!(hashes, [pilot, dev]);
+}
+
 #[test]
 fn malformed_files_name_the_field() {
     let table = [

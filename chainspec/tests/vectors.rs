@@ -75,3 +75,40 @@ fn a_geth_genesis_is_the_parent_of_its_first_block() {
     let seen = [419, 420, 450, 480, 510, 540].map(blobs);
     assert_eq!(seen, [None, Some(6), Some(9), Some(9), Some(15), Some(21)]);
 }
+
+#[test]
+fn ethereum_tests_have_the_genesis_hash_of_their_file() {
+    let Some(folder) = vectors() else { return };
+    let folder = folder.join("ef-blockchain/ValidBlocks");
+    let mut count = 0;
+    for case in json_files(&folder).iter().flat_map(|file| cases(file)) {
+        let time = match text(&case, "network").as_str() {
+            "Shanghai" => "\"shanghaiTime\":0",
+            "Cancun" => "\"cancunTime\":0",
+            _ => continue,
+        };
+        // The file's header says the same as a genesis file; a few names differ.
+        let mut genesis = case["genesisBlockHeader"].clone();
+        genesis["alloc"] = case["pre"].clone();
+        genesis["config"] = serde_json::from_str(&format!("{{\"chainId\":1,{time}}}")).unwrap();
+        let (spec, _) = ChainSpec::from_genesis_json(&genesis.to_string()).unwrap();
+        let expected = text(&case["genesisBlockHeader"], "hash");
+        assert_eq!(spec.genesis_hash().to_string(), expected);
+        count += 1;
+    }
+    println!("{count} genesis headers");
+    assert!(count > 10, "{count}");
+}
+
+fn json_files(folder: &std::path::Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| if path.is_dir() { json_files(&path) } else { vec![path] })
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .collect()
+}
+
+fn cases(file: &std::path::Path) -> Vec<Value> {
+    let file: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    file.as_object().unwrap().values().cloned().collect()
+}
