@@ -84,9 +84,9 @@ impl Rules {
 #[derive(Debug)]
 pub(crate) struct Refusal {
     /// The first broken rule.
-    pub(crate) first: ConsensusError,
+    pub(crate) first: Box<ConsensusError>,
     /// What else is wrong, where the first rule hides it.
-    pub(crate) also: Option<ConsensusError>,
+    pub(crate) also: Option<Box<ConsensusError>>,
 }
 
 impl Refusal {
@@ -112,7 +112,7 @@ impl std::fmt::Display for Refusal {
 
 impl<E: Into<ConsensusError>> From<E> for Refusal {
     fn from(error: E) -> Self {
-        Self { first: error.into(), also: None }
+        Self { first: Box::new(error.into()), also: None }
     }
 }
 
@@ -167,7 +167,7 @@ impl BlockTree {
         let state = self.factory.overlay(parent_hash, self.candidates(parent_hash))?;
         if let Err(error) = rules.validate(&block, &header, &parent.header) {
             let also = rules.second_reason(&error, block, &state);
-            return Err(Refusal { first: error, also });
+            return Err(Refusal { first: Box::new(error), also: also.map(Box::new) });
         }
         let recovered = recover_block(&rules.chain_spec, block)?;
         let executed = rules.evm.process_block(recovered, &state)?;

@@ -97,6 +97,7 @@ pub(crate) fn next_header(
         // Nobody mines here: this header only serves to look at what would be in a next block.
         parent.difficulty
     };
+    let beacon_root = if bft { B256::ZERO } else { attributes.parent_beacon_block_root };
     let header = EthHeader {
         parent_hash: parent.hash(),
         ommers_hash: EMPTY_OMMER_ROOT_HASH,
@@ -114,8 +115,7 @@ pub(crate) fn next_header(
         }),
         blob_gas_used: cancun.then_some(0),
         excess_blob_gas: cancun.then(|| next_excess_blob_gas(chain_spec, parent, timestamp)),
-        parent_beacon_block_root: cancun
-            .then(|| if bft { B256::ZERO } else { attributes.parent_beacon_block_root }),
+        parent_beacon_block_root: cancun.then_some(beacon_root),
         requests_hash: active(EthereumHardfork::Prague).then_some(EMPTY_REQUESTS_HASH),
         ..EthHeader::default()
     };
@@ -129,14 +129,11 @@ fn blob_params(chain_spec: &ChainSpec, timestamp: u64) -> BlobParams {
 
 /// Excess blob gas of a block on top of `parent` (EIP-4844, EIP-7918). A parent without blob fields
 /// counts as one that used none.
-pub(crate) fn next_excess_blob_gas(
-    chain_spec: &ChainSpec,
-    parent: &EthHeader,
-    timestamp: u64,
-) -> u64 {
-    blob_params(chain_spec, timestamp).next_block_excess_blob_gas_osaka(
-        parent.excess_blob_gas.unwrap_or_default(),
-        parent.blob_gas_used.unwrap_or_default(),
-        parent.base_fee_per_gas.unwrap_or_default(),
-    )
+fn next_excess_blob_gas(chain_spec: &ChainSpec, parent: &EthHeader, timestamp: u64) -> u64 {
+    let params = blob_params(chain_spec, timestamp);
+    // No rule of IBFT 2.0 bounds these fields: what cannot be right must not overflow the sums.
+    let excess = parent.excess_blob_gas.unwrap_or_default().min(u64::MAX >> 1);
+    let used = parent.blob_gas_used.unwrap_or_default().min(1 << 40);
+    let base_fee = parent.base_fee_per_gas.unwrap_or_default();
+    params.next_block_excess_blob_gas_osaka(excess, used, base_fee)
 }
