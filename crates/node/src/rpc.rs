@@ -1,7 +1,7 @@
 //! The RPC servers, wired to the node's parts.
 
 use crate::{
-    cli::{exit::OrUsage, jwt::read_secret},
+    cli::{exit::OrUsage, jwt::read_secret, keys::write_private},
     config::{Config, RpcConfig},
     tasks::TaskManager,
 };
@@ -128,7 +128,11 @@ fn jwt_secret(config: &Config) -> eyre::Result<JwtSecret> {
     if path.exists() {
         return read_secret(&path);
     }
-    JwtSecret::try_create_random(&path).or_usage(path.display().to_string())
+    // Private and synced: whoever reads it may do anything, and an empty one after a power cut would
+    // keep the node from starting.
+    let secret = JwtSecret::random();
+    write_private(&path, hex::encode(secret.as_bytes()).as_bytes())?;
+    Ok(secret)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use clap::Args;
 use eyre::WrapErr;
 use peruri_engine::{SignStateError, SignStore};
 use peruri_storage::ProviderFactory;
+use std::{fs::File, io::Write, path::Path};
 
 /// Write the genesis block into a new data folder.
 ///
@@ -68,9 +69,23 @@ pub(crate) fn init(config: &Config, chain: &LoadedChain) -> eyre::Result<Initial
     if is_new && chain.spec.ibft2().is_some() {
         create_sign_state(config, chain, &key)?;
     }
-    std::fs::write(data_dir.genesis(), &chain.json)
-        .wrap_err_with(|| data_dir.genesis().display().to_string())?;
+    let genesis = data_dir.genesis();
+    write_durably(&genesis, chain.json.as_bytes())
+        .wrap_err_with(|| genesis.display().to_string())?;
     Ok(Initialised { address: key.address(), is_validator })
+}
+
+/// Replaces a file so that after a power cut it is the old one or the new one, never an empty one.
+fn write_durably(path: &Path, contents: &[u8]) -> std::io::Result<()> {
+    let draft = path.with_extension("new");
+    let mut file = File::create(&draft)?;
+    file.write_all(contents)?;
+    file.sync_all()?;
+    std::fs::rename(&draft, path)?;
+    match path.parent() {
+        Some(folder) => File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
 }
 
 /// The key in the data folder; a new one, or the published one of the dev preset, if there is none.
