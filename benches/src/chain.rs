@@ -182,7 +182,7 @@ fn genesis_json(holders: &[Address]) -> Result<String> {
         json,
         r#"{{"config":{{"chainId":{},"berlinBlock":0,"londonBlock":0,"shanghaiTime":0,"cancunTime":0,
         "pragueTime":0,"zeroBaseFee":true,"ibft2":{{"blockperiodseconds":1,"epochlength":30000,
-        "requesttimeoutseconds":2}}}},"nonce":"0x0","timestamp":"0x0","gasLimit":"0x3b9aca00",
+        "requesttimeoutseconds":2}}}},"nonce":"0x0","timestamp":"0x0","baseFeePerGas":"0x0","gasLimit":"0x3b9aca00",
         "difficulty":"0x1","mixHash":"{}","coinbase":"{}","extraData":"{extra}","alloc":{{"#,
         NETWORK.chain_id,
         peruri_ibft2::hash::MIX_HASH,

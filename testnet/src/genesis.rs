@@ -88,6 +88,8 @@ impl GenesisFile {
             },
             "nonce": "0x0",
             "timestamp": "0x0",
+            // Without it block 0 has Ethereum's first base fee, and wallets that look at it offer one.
+            "baseFeePerGas": "0x0",
             "gasLimit": format!("{:#x}", self.gas_limit),
             "difficulty": "0x1",
             // Besu's mark of an IBFT header.

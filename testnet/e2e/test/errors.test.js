@@ -25,7 +25,7 @@ test("wrong parameters: -32602", options, async () => {
 
 test("no JSON: -32700; no request: -32600", options, async () => {
   assert.equal((await post("{ this is no JSON")).error.code, -32700);
-  assert.equal((await post(`{"foo": "bar"}`)).error.code, -32600);
+  assert.equal((await post(`{"id": 1, "foo": "bar"}`)).error.code, -32600);
 });
 
 test("raw transactions that are none, or of another chain, are refused by name", options, async () => {

@@ -57,8 +57,9 @@ async fn scenario(arguments: &Arguments, open: bool, judge: &mut Judge) -> Resul
     let flood = tokio::spawn(send(node.client().address(), bodies, arguments.rate));
     let (slowest, transfers) = listed_transfers(node.client(), network, &flood).await?;
     let counted = flood.await.map_err(|e| io("the flood", std::io::Error::other(e)))?;
-    let (accepted, refused) = counted?;
-    eprintln!("      {pool}: {accepted} of the flood accepted, {refused} refused");
+    let Flood { accepted, refused, reason } = counted?;
+    let why = reason.map(|reason| format!(", first: {reason}")).unwrap_or_default();
+    eprintln!("      {pool}: {accepted} of the flood accepted, {refused} refused{why}");
     judge.expect(
         &format!("{pool}: {transfers} transfers of a listed account within {WITHIN_BLOCKS} blocks"),
         transfers > 0 && slowest <= WITHIN_BLOCKS,
@@ -102,20 +103,34 @@ fn flood_bodies(accounts: usize, network: Network) -> Result<Vec<Vec<u8>>> {
     Ok(signed.chunks(BATCH).map(body).collect())
 }
 
+/// What became of the flood.
+#[derive(Default)]
+struct Flood {
+    accepted: usize,
+    refused: usize,
+    /// Why the first was refused.
+    reason: Option<String>,
+}
+
 /// Sends the bodies at `rate` transactions a second; counts what was accepted and refused.
-async fn send(server: SocketAddr, bodies: Vec<Vec<u8>>, rate: u64) -> Result<(usize, usize)> {
+async fn send(server: SocketAddr, bodies: Vec<Vec<u8>>, rate: u64) -> Result<Flood> {
     let mut connection = Connection::open(server).await?;
     let mut ticks = tokio::time::interval(Duration::from_secs(BATCH as u64) / rate as u32);
-    let (mut accepted, mut refused) = (0, 0);
+    let mut flood = Flood::default();
     for body in bodies {
         ticks.tick().await;
         let answer = connection.post(body.into()).await?;
         let answers: Value = serde_json::from_slice(&answer).unwrap_or_default();
         for answer in answers.as_array().into_iter().flatten() {
-            if answer.get("result").is_some() { accepted += 1 } else { refused += 1 }
+            if answer.get("result").is_some() {
+                flood.accepted += 1;
+            } else {
+                flood.refused += 1;
+                flood.reason.get_or_insert_with(|| answer["error"]["message"].to_string());
+            }
         }
     }
-    Ok((accepted, refused))
+    Ok(flood)
 }
 
 /// Transfers of the listed account, one after the other, while the flood runs: how many, and after
