@@ -5,11 +5,11 @@ use alloy_eips::{BlockId, BlockNumberOrTag, eip2930::AccessListResult};
 use alloy_primitives::{Address, B256, Bytes, U64, U256};
 use alloy_rpc_types_eth::{
     Block, BlockOverrides, EIP1186AccountProofResponse, FeeHistory, Header, Index,
-    StorageValuesRequest, StorageValuesResponse, SyncStatus, Transaction, TransactionReceipt,
-    state::StateOverride,
+    StorageValuesRequest, SyncStatus, Transaction, TransactionReceipt, state::StateOverride,
 };
 use alloy_serde::JsonStorageKey;
 use jsonrpsee::{core::RpcResult, proc_macros::rpc};
+use std::collections::BTreeMap;
 
 /// The Ethereum methods that every tool relies on.
 ///
@@ -142,13 +142,13 @@ pub trait EthApi {
     #[method(name = "getStorageAt")]
     fn storage_at(&self, address: Address, key: String, block: Option<BlockId>) -> RpcResult<B256>;
 
-    /// Storage slots of several accounts.
+    /// Storage slots of several accounts: the values, in the order of the keys.
     #[method(name = "getStorageValues")]
     async fn storage_values(
         &self,
         request: StorageValuesRequest,
         block: Option<BlockId>,
-    ) -> RpcResult<StorageValuesResponse>;
+    ) -> RpcResult<BTreeMap<Address, Vec<B256>>>;
 
     /// Merkle proof of an account and of slots (EIP-1186).
     #[method(name = "getProof")]

@@ -1,7 +1,7 @@
 //! Errors of methods and of the server, and the codes under which they go out.
 
 use alloy_primitives::{Bytes, hex};
-use alloy_sol_types::decode_revert_reason;
+use alloy_sol_types::{Panic, Revert, SolError};
 use jsonrpsee::types::{ErrorObject, ErrorObjectOwned};
 use peruri_storage::ProviderError;
 use peruri_txpool::PoolErrorKind;
@@ -113,13 +113,18 @@ impl RpcError {
     }
 }
 
+/// The reason that Solidity's `Error(string)` or `Panic(uint256)` carries; other data has none.
 fn revert_suffix(data: &Bytes) -> String {
-    decode_revert_reason(data)
-        .map(|reason| {
-            let reason = reason.strip_prefix("revert: ").unwrap_or(&reason).to_owned();
-            format!(": {reason}")
-        })
-        .unwrap_or_default()
+    if let Ok(revert) = Revert::abi_decode(data) {
+        return format!(": {}", revert.reason);
+    }
+    match Panic::abi_decode(data) {
+        Ok(panic) => match panic.kind() {
+            Some(kind) => format!(": {}", kind.as_str()),
+            None => format!(": unknown panic code: {:#x}", panic.code),
+        },
+        Err(_) => String::new(),
+    }
 }
 
 impl From<ProviderError> for RpcError {

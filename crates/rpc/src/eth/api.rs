@@ -12,13 +12,13 @@ use alloy_eips::{BlockId, BlockNumberOrTag, eip2718::Encodable2718, eip2930::Acc
 use alloy_primitives::{Address, B256, Bytes, U64, U256, hex};
 use alloy_rpc_types_eth::{
     Block, BlockOverrides, EIP1186AccountProofResponse, FeeHistory, Header, Index,
-    StorageValuesRequest, StorageValuesResponse, SyncInfo, SyncStatus, Transaction,
-    TransactionReceipt, state::StateOverride,
+    StorageValuesRequest, SyncInfo, SyncStatus, Transaction, TransactionReceipt,
+    state::StateOverride,
 };
 use alloy_serde::JsonStorageKey;
 use jsonrpsee::core::{RpcResult, async_trait};
 use peruri_rpc_api::{CallRequest, EthApiServer, Json};
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Answers of [`EthApiServer`].
 #[derive(Clone)]
@@ -274,7 +274,7 @@ impl EthApiServer for Eth {
         &self,
         request: StorageValuesRequest,
         block: Option<BlockId>,
-    ) -> RpcResult<StorageValuesResponse> {
+    ) -> RpcResult<BTreeMap<Address, Vec<B256>>> {
         let ctx = self.ctx.clone();
         let work = move || proof::storage_values(&ctx, request, block);
         Ok(self.ctx.blocking(work).await?)

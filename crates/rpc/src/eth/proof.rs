@@ -3,11 +3,10 @@
 use crate::{RpcError, context::Inner, error::RpcResult};
 use alloy_eips::BlockId;
 use alloy_primitives::{Address, B256};
-use alloy_rpc_types_eth::{
-    EIP1186AccountProofResponse, EIP1186StorageProof, StorageValuesRequest, StorageValuesResponse,
-};
+use alloy_rpc_types_eth::{EIP1186AccountProofResponse, EIP1186StorageProof, StorageValuesRequest};
 use alloy_serde::JsonStorageKey;
 use alloy_trie::KECCAK_EMPTY;
+use std::collections::BTreeMap;
 
 /// `eth_getProof` (EIP-1186).
 pub(crate) fn proof(
@@ -36,27 +35,23 @@ pub(crate) fn proof(
     })
 }
 
-/// `eth_getStorageValues`.
+/// `eth_getStorageValues`. Values are words of 32 bytes, not quantities.
 pub(crate) fn storage_values(
     ctx: &Inner,
     request: StorageValuesRequest,
     block: Option<BlockId>,
-) -> RpcResult<StorageValuesResponse> {
+) -> RpcResult<BTreeMap<Address, Vec<B256>>> {
     let total = request.total_slots();
     if total == 0 {
         return Err(RpcError::invalid("empty request"));
     }
     check_slots(ctx, total)?;
     let state = ctx.state(block)?;
-    let mut response = StorageValuesResponse::with_capacity(request.len());
-    for (address, keys) in request.into_inner() {
-        let values = keys
-            .into_iter()
-            .map(|key| state.storage(address, key).map(Into::into))
-            .collect::<Result<Vec<_>, _>>()?;
-        response.insert(address, values);
-    }
-    Ok(response)
+    let read = |address: Address, keys: Vec<B256>| {
+        let value = |key| Ok(B256::from(state.storage(address, key)?));
+        Ok((address, keys.into_iter().map(value).collect::<RpcResult<_>>()?))
+    };
+    request.into_inner().into_iter().map(|(address, keys)| read(address, keys)).collect()
 }
 
 fn check_slots(ctx: &Inner, got: usize) -> RpcResult<()> {

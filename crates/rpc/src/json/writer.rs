@@ -149,11 +149,6 @@ impl Writer {
         self.key(key);
         self.null();
     }
-
-    /// Text that is JSON already.
-    pub(crate) fn raw(&mut self, text: &str) {
-        self.literal(text.as_bytes());
-    }
 }
 
 #[cfg(test)]

@@ -26,8 +26,6 @@ use tower_http::cors::CorsLayer;
 const MAX_REFUSALS: usize = 32;
 /// Time to tell a refused client why.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
-/// Streams of one HTTP/2 connection.
-const MAX_STREAMS: u32 = 32;
 
 /// Bounds the connections of a server, in total and per address.
 #[derive(Debug)]
@@ -148,13 +146,9 @@ where
         let header_timeout = self.header_timeout;
         let (stopped, alive) = (stop.clone().shutdown(), self.alive.clone());
         tokio::spawn(async move {
-            let mut builder = auto::Builder::new(TokioExecutor::new());
+            // HTTP/1.1 only: telling the versions apart would wait for the first bytes without limit.
+            let mut builder = auto::Builder::new(TokioExecutor::new()).http1_only();
             builder.http1().timer(TokioTimer::new()).header_read_timeout(header_timeout);
-            builder
-                .http2()
-                .timer(TokioTimer::new())
-                .keep_alive_interval(header_timeout)
-                .max_concurrent_streams(MAX_STREAMS);
             let connection = builder.serve_connection_with_upgrades(TokioIo::new(socket), service);
             tokio::pin!(stopped, connection);
             let result = tokio::select! {

@@ -4,5 +4,6 @@ mod batch;
 mod guard;
 mod listen;
 mod modules;
+mod token;
 
 pub use modules::{RpcServerBuilder, RpcServerHandle};

@@ -1,0 +1,12 @@
+//! The servers over real sockets, on a chain in a temporary database.
+#![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
+
+mod auth;
+mod calls;
+mod compat;
+mod eth;
+mod limits;
+mod node;
+mod pool;
+mod pubsub;
+mod support;
