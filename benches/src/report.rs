@@ -4,7 +4,7 @@ use crate::{
     import::Import,
     machine::Machine,
     stats::{Summary, number},
-    throughput::{Throughput, of},
+    throughput::{Memory, Throughput, of},
 };
 use eyre::{Context, Result};
 use serde::Serialize;
@@ -20,6 +20,8 @@ pub struct Report {
     pub throughput: Vec<Throughput>,
     /// The row of block import.
     pub import: Option<Import>,
+    /// Memory of the node.
+    pub memory: Option<Memory>,
     /// Medians of the criterion benches.
     pub parts: Vec<Part>,
 }
@@ -61,6 +63,14 @@ impl Report {
             lines.extend(throughput_lines(row));
         }
         lines.extend(self.import.iter().flat_map(import_lines));
+        if let Some(Memory { idle_mib, loaded_mib, transactions }) = &self.memory {
+            let (idle, loaded) = (number(*idle_mib), number(*loaded_mib));
+            let count = number(*transactions as f64);
+            lines.push(format!("| memory | idle validator, MiB | {idle} | – | – | ≤ 150 |"));
+            lines.push(format!(
+                "| memory | after {count} transfers, MiB | {loaded} | – | – | ≤ 500 |"
+            ));
+        }
         for part in &self.parts {
             let Part { group, name, median_us, low_us, high_us } = part;
             let (row, what) = group.split_once(' ').unwrap_or((group, ""));

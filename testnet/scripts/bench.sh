@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds for release, runs the criterion benches and the rows beside anvil and bare revm, prints the
-# table. ROWS, ROUNDS: rows of the harness and interleaved rounds; BENCHES=skip leaves criterion out.
+# table. ROWS and ROUNDS: rows of the harness and interleaved rounds; BENCHES=skip leaves criterion out,
+# BENCHES=state runs one of its programs.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 : "${CARGO_TARGET_DIR:=$HOME/.cache/peruri-chain/target}"
@@ -8,12 +9,23 @@ export CARGO_TARGET_DIR
 out=target/bench
 mkdir -p "$out"
 
-cargo build --release --locked -p peruri-node -p peruri-benches -p peruri-testnet --bins >&2
+# One build of programs and benches: features are resolved once, nothing is compiled twice.
+build=(cargo build --release --locked -p peruri-node -p peruri-benches -p peruri-testnet --bins --benches)
+"${build[@]}" >&2
+programs=$("${build[@]}" --message-format=json 2>/dev/null | node -e '
+    for (const line of require("fs").readFileSync(0, "utf8").split("\n").filter(Boolean)) {
+        const { target, executable } = JSON.parse(line);
+        if (executable && target.kind.includes("bench")) console.log(target.name, executable);
+    }')
 if [[ ${BENCHES:-} != skip ]]; then
-    cargo bench --locked -p peruri-benches >&2
+    while read -r name program; do
+        [[ -z ${BENCHES:-} || $BENCHES == "$name" ]] || continue
+        echo "==> bench $name" >&2
+        "$program" --bench >&2 </dev/null
+    done <<<"$programs"
 fi
 "$CARGO_TARGET_DIR/release/peruri-bench" \
     --node "$CARGO_TARGET_DIR/release/peruri-node" \
     --anvil testnet/e2e/node_modules/.bin/anvil \
     --criterion "$CARGO_TARGET_DIR/criterion" \
-    --rows "${ROWS:-T1,T3,T15}" --rounds "${ROUNDS:-5}" --out "$out"
+    --rows "${ROWS:-T1,T3,T15,memory}" --rounds "${ROUNDS:-5}" --out "$out"

@@ -21,7 +21,7 @@ struct Arguments {
     #[arg(long)]
     anvil: PathBuf,
     /// Rows to measure.
-    #[arg(long, value_delimiter = ',', default_value = "T1,T3,T15")]
+    #[arg(long, value_delimiter = ',', default_value = "T1,T3,T15,memory")]
     rows: Vec<String>,
     /// Interleaved rounds.
     #[arg(long, default_value_t = 5)]
@@ -70,8 +70,12 @@ fn main() -> Result<()> {
             arguments.rounds,
         ))?);
     }
+    let memory = match wanted("memory") {
+        true => Some(runtime.block_on(throughput::memory(&programs, 1_024_000))?),
+        false => None,
+    };
     let parts = arguments.criterion.as_deref().map_or(Ok(Vec::new()), criterion_parts)?;
-    let report = Report { machine: Machine::read()?, throughput: measured, import, parts };
+    let report = Report { machine: Machine::read()?, throughput: measured, import, memory, parts };
     report.write(&arguments.out)?;
     println!("{}", report.table());
     Ok(())
