@@ -68,7 +68,11 @@ fn a_malformed_genesis_is_named_by_field_and_position_and_writes_nothing() {
     let dev = peruri_chainspec::DEV_JSON;
     let cases = [
         ("not json", "{".to_owned(), vec!["genesis"]),
-        ("unknown ibft2 key", dev.replace("\"epochlength\"", "\"epochlenght\""), vec!["epochlenght"]),
+        (
+            "unknown ibft2 key",
+            dev.replace("\"epochlength\"", "\"epochlenght\""),
+            vec!["epochlenght"],
+        ),
         ("bad gas limit", dev.replace("\"gasLimit\": \"", "\"gasLimit\": \"zz"), vec!["gasLimit"]),
     ];
     for (name, json, words) in cases {
@@ -79,6 +83,17 @@ fn a_malformed_genesis_is_named_by_field_and_position_and_writes_nothing() {
         assert_refused(&output, &words);
         assert!(!folder.data().exists(), "{name}: something was written");
     }
+}
+
+#[test]
+fn a_chain_with_a_transparency_log_is_refused_as_long_as_there_is_no_precompile() {
+    let folder = Folder::new();
+    let plog =
+        "\"plog\": {\"governance\": \"0x00000000000000000000000000000000000000aa\"}, \"ibft2\"";
+    let json = peruri_chainspec::DEV_JSON.replacen("\"ibft2\"", plog, 1);
+    let file = folder.file("genesis.json", json);
+    assert_refused(&folder.run(&["init", "--chain", path_text(&file)]), &["config.plog"]);
+    assert!(!folder.data().exists());
 }
 
 #[test]
@@ -107,8 +122,7 @@ fn a_data_folder_of_another_chain_is_refused_with_both_hashes() {
 fn a_bad_key_file_is_named_and_its_content_is_not_shown() {
     let folder = Folder::new();
     let key = folder.file("bad.key", "0123456789abcdef-not-a-key");
-    let output =
-        folder.run(&["init", "--chain", "dev", "--consensus.key", path_text(&key)]);
+    let output = folder.run(&["init", "--chain", "dev", "--consensus.key", path_text(&key)]);
     assert_refused(&output, &["bad.key"]);
     assert!(!stderr(&output).contains("0123456789abcdef"));
 }
@@ -167,8 +181,5 @@ fn the_genesis_key_and_jwt_verbs_refuse_bad_input() {
     let key = folder.file("x.key", "zz");
     assert_refused(&folder.run(&["keys", "show", path_text(&key)]), &["x.key"]);
     let secret = folder.file("jwt.hex", "12");
-    assert_refused(
-        &folder.run(&["jwt", "create", "--secret", path_text(&secret)]),
-        &["jwt.hex"],
-    );
+    assert_refused(&folder.run(&["jwt", "create", "--secret", path_text(&secret)]), &["jwt.hex"]);
 }

@@ -118,6 +118,13 @@ pub fn load_chain(chain: &str) -> eyre::Result<LoadedChain> {
     for notice in notices {
         info!(target: "node::chain", %notice, "genesis");
     }
+    if spec.plog().is_some() {
+        // Blocks made without the precompile would not replay with it.
+        return Err(UsageError::new(format!(
+            "genesis {chain}: config.plog: this version has no transparency log yet"
+        ))
+        .into());
+    }
     Ok(LoadedChain { spec: Arc::new(spec), json })
 }
 

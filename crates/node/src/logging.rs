@@ -1,5 +1,6 @@
 //! Where log lines go: standard error, so that standard output stays for answers.
 
+use crate::cli::exit::OrUsage;
 use clap::{Args, ValueEnum};
 use std::io::IsTerminal;
 use tracing_subscriber::{EnvFilter, fmt, util::SubscriberInitExt};
@@ -36,10 +37,11 @@ impl LogArgs {
     /// Installs the subscriber. Called once, at the start of a command.
     ///
     /// # Errors
-    /// If the filter does not parse or a subscriber is installed already.
+    /// [`UsageError`](crate::cli::exit::UsageError) if the filter does not parse; if a subscriber is
+    /// installed already.
     pub fn init(&self) -> eyre::Result<()> {
-        let filter = EnvFilter::try_new(&self.filter)
-            .map_err(|error| eyre::eyre!("--log.filter {:?}: {error}", self.filter))?;
+        let filter =
+            EnvFilter::try_new(&self.filter).or_usage(format!("--log.filter {:?}", self.filter))?;
         let lines = fmt().with_env_filter(filter).with_writer(std::io::stderr);
         let result = match self.format {
             LogFormat::Json => lines.json().flatten_event(true).finish().try_init(),
