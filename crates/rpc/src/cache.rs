@@ -17,6 +17,8 @@ use std::sync::{Arc, OnceLock};
 const CAPACITY_BYTES: u64 = 64 << 20;
 /// Blocks that the cache is laid out for.
 const ESTIMATED_BLOCKS: usize = 512;
+/// Block hashes kept by number.
+const CACHED_HASHES: usize = 4096;
 /// Estimated bytes of a transaction: itself, its receipt, and both as text.
 const BYTES_PER_TRANSACTION: u64 = 4096;
 /// Estimated bytes of a block beside its transactions.
@@ -191,6 +193,11 @@ impl CachedBlock {
         once(slot, || crate::json::block_json(self, full))
     }
 
+    /// Whether the block's text is written already.
+    pub(crate) fn has_text(&self, full: bool) -> bool {
+        if full { self.full.get().is_some() } else { self.hashes.get().is_some() }
+    }
+
     /// The receipts' text, written at most once.
     pub(crate) fn receipts_text(&self) -> serde_json::Result<Json<Vec<TransactionReceipt>>> {
         once(&self.receipts_text, || crate::json::receipts_json(self))
@@ -214,6 +221,8 @@ fn once<T: Clone>(
 #[derive(Debug)]
 pub(crate) struct BlockCache {
     blocks: Cache<B256, Arc<CachedBlock>, ByTransactions>,
+    /// Hashes of committed blocks; final, so never invalidated.
+    hashes: Cache<u64, B256>,
 }
 
 #[derive(Debug, Clone)]
@@ -230,14 +239,28 @@ impl Weighter<B256, Arc<CachedBlock>> for ByTransactions {
 
 impl BlockCache {
     pub(crate) fn new() -> Self {
-        Self { blocks: Cache::with_weighter(ESTIMATED_BLOCKS, CAPACITY_BYTES, ByTransactions) }
+        Self {
+            blocks: Cache::with_weighter(ESTIMATED_BLOCKS, CAPACITY_BYTES, ByTransactions),
+            hashes: Cache::new(CACHED_HASHES),
+        }
     }
 
     pub(crate) fn get(&self, hash: &B256) -> Option<Arc<CachedBlock>> {
         self.blocks.get(hash)
     }
 
+    /// Hash of a committed block, if it was asked for lately.
+    pub(crate) fn hash(&self, number: u64) -> Option<B256> {
+        self.hashes.get(&number)
+    }
+
+    pub(crate) fn insert_hash(&self, number: u64, hash: B256) {
+        self.hashes.insert(number, hash);
+    }
+
+    /// Adds a committed block.
     pub(crate) fn insert(&self, block: Arc<CachedBlock>) {
+        self.hashes.insert(block.number(), block.hash());
         self.blocks.insert(block.hash(), block);
     }
 }

@@ -93,7 +93,8 @@ pub struct RpcLimits {
     pub filter_expiry: Duration,
     /// Raw transactions that wait for the pool.
     pub max_waiting_transactions: usize,
-    /// Time for a connection to send its first request and the header of every further one.
+    /// Time for a connection to send the header of its next request: slow and idle connections are
+    /// closed after it. WebSocket sessions are pinged instead.
     pub header_timeout: Duration,
 }
 
@@ -119,7 +120,7 @@ impl Default for RpcLimits {
             max_filters: 1024,
             filter_expiry: Duration::from_secs(300),
             max_waiting_transactions: 16_384,
-            header_timeout: Duration::from_secs(10),
+            header_timeout: Duration::from_secs(30),
         }
     }
 }

@@ -168,21 +168,26 @@ impl Inner {
 
     /// A committed block by number, through the cache.
     pub(crate) fn block_by_number(&self, number: u64) -> RpcResult<Option<Arc<CachedBlock>>> {
-        let head = self.factory().last_header()?;
-        if number == head.number
-            && let Some(block) = self.cache.get(&head.hash())
-        {
-            return Ok(Some(block));
-        }
-        if number > head.number {
-            return Ok(None);
-        }
-        // The hash is needed to look into the cache; one header read is cheap beside a body.
-        let Some(hash) = self.factory().block_hash(number)? else { return Ok(None) };
-        if let Some(block) = self.cache.get(&hash) {
+        if let Some(block) = self.cached_number(number) {
             return Ok(Some(block));
         }
         self.load(number)
+    }
+
+    /// Hash of a committed block, through the cache.
+    pub(crate) fn block_hash(&self, number: u64) -> RpcResult<Option<B256>> {
+        if let Some(hash) = self.cache.hash(number) {
+            return Ok(Some(hash));
+        }
+        let hash = self.factory().block_hash(number)?;
+        if let Some(hash) = hash {
+            self.cache.insert_hash(number, hash);
+        }
+        Ok(hash)
+    }
+
+    fn cached_number(&self, number: u64) -> Option<Arc<CachedBlock>> {
+        self.cache.hash(number).and_then(|hash| self.cache.get(&hash))
     }
 
     /// A committed block by hash, through the cache.
@@ -197,8 +202,11 @@ impl Inner {
     }
 
     /// A committed block only if the cache has it.
-    pub(crate) fn cached_block(&self, hash: &B256) -> Option<Arc<CachedBlock>> {
-        self.cache.get(hash)
+    pub(crate) fn cached_block(&self, id: BlockId) -> Option<Arc<CachedBlock>> {
+        match id {
+            BlockId::Hash(hash) => self.cache.get(&hash.block_hash),
+            BlockId::Number(tag) => self.cached_number(self.number_of(tag).ok()??),
+        }
     }
 
     /// A block by any id; the pending one is not cached.

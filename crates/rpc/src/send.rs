@@ -7,6 +7,7 @@
 
 use crate::{RpcError, error::RpcResult};
 use alloy_primitives::{B256, Bytes};
+use metrics::histogram;
 use peruri_txpool::{PoolResult, TransactionOrigin, TransactionPool};
 use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -78,6 +79,7 @@ async fn feed(pool: Arc<dyn TransactionPool>, mut receiver: mpsc::UnboundedRecei
 
 fn insert(pool: &dyn TransactionPool, mut jobs: Vec<Job>) {
     let lengths: Vec<usize> = jobs.iter().map(|job| job.raw.len()).collect();
+    histogram!("peruri_rpc_send_batch_transactions").record(lengths.iter().sum::<usize>() as f64);
     let raw = jobs.iter_mut().flat_map(|job| std::mem::take(&mut job.raw)).collect();
     let mut results = pool.add_raw_transactions(TransactionOrigin::Local, raw).into_iter();
     for (job, length) in jobs.into_iter().zip(lengths) {

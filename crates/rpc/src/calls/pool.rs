@@ -1,6 +1,7 @@
 //! Who may execute now.
 
 use crate::{RpcError, RpcLimits, error::RpcResult};
+use metrics::{counter, histogram};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -54,14 +55,21 @@ impl CallPool {
         let Ok(place) = self.waiting.clone().try_acquire_owned() else { return Err(busy) };
         let deadline = Deadline { at: Instant::now() + self.timeout, limit: self.timeout };
         let turn = self.running.clone().acquire_owned();
+        let waited = Instant::now();
         let turn = tokio::time::timeout_at(deadline.at.into(), turn)
             .await
             .map_err(|_| deadline.error())?
             .map_err(RpcError::internal)?;
+        histogram!("peruri_rpc_call_wait_seconds").record(waited.elapsed().as_secs_f64());
         // The permits move into the closure: a client that goes away must not free the place of an
         // execution that still runs.
         let task = tokio::task::spawn_blocking(move || {
+            let begun = Instant::now();
             let result = work(deadline);
+            histogram!("peruri_rpc_call_duration_seconds").record(begun.elapsed().as_secs_f64());
+            if matches!(result, Err(RpcError::Timeout { .. })) {
+                counter!("peruri_rpc_call_timeouts_total").increment(1);
+            }
             drop((turn, place));
             result
         });

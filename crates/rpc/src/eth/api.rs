@@ -33,9 +33,8 @@ impl Eth {
 
     /// A block's text. What is cached is answered at once, the rest on a blocking thread.
     async fn block_text(&self, id: BlockId, full: bool) -> RpcResult<Option<Json<Block>>> {
-        if let BlockId::Hash(hash) = id
-            && let Some(block) = self.ctx.cached_block(&hash.block_hash)
-            && block.transaction_count() < INLINE_TRANSACTIONS
+        if let Some(block) = self.ctx.cached_block(id)
+            && (block.has_text(full) || block.transaction_count() < INLINE_TRANSACTIONS)
         {
             return Ok(Some(block.block_text(full).map_err(RpcError::from)?));
         }

@@ -202,7 +202,7 @@ fn new_blocks(ctx: &Inner, range: RangeInclusive<u64>) -> Result<Json<FilterChan
     let mut out = Writer::with_capacity(1024);
     out.begin_array();
     for number in range {
-        if let Some(hash) = ctx.factory().block_hash(number)? {
+        if let Some(hash) = ctx.block_hash(number)? {
             out.data(hash.as_slice());
         }
     }

@@ -130,12 +130,16 @@ impl LogAnswer {
         let topics: Vec<Vec<B256>> =
             filter.topics.iter().map(|topic| topic.iter().copied().collect()).collect();
         for number in ctx.factory().blocks_matching(&addresses, &topics, range)?.iter() {
-            // Blocks without logs are skipped by their bloom, which is in the header.
+            if let Some(block) = ctx.cached_block(number.into()) {
+                self.add_block(ctx, filter, &block)?;
+                continue;
+            }
+            // Blocks without logs are told by their bloom, which is in the header: no body is read.
             let Some(header) = ctx.factory().sealed_header(number)? else { continue };
             if header.logs_bloom.is_zero() {
                 continue;
             }
-            if let Some(block) = ctx.block_by_hash(header.hash())? {
+            if let Some(block) = ctx.block_by_number(number)? {
                 self.add_block(ctx, filter, &block)?;
             }
         }

@@ -2,9 +2,9 @@
 
 use super::guard::{Guard, Policy, error_body};
 use crate::error::LIMIT_EXCEEDED;
+use hyper::server::conn::http1;
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::conn::auto,
+    rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
 use jsonrpsee::{
@@ -12,6 +12,7 @@ use jsonrpsee::{
     core::middleware::RpcServiceT,
     server::{StopHandle, TowerServiceBuilder},
 };
+use metrics::{counter, gauge};
 use parking_lot::Mutex;
 use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
 use tokio::{
@@ -62,6 +63,7 @@ impl ConnectionLimiter {
             return Err(format!("limit exceeded: rpc.max-connections-per-ip {}", self.max_per_ip));
         }
         *mine += 1;
+        gauge!("peruri_rpc_connections").increment(1.0);
         Ok(ConnectionPermit { limiter: self.clone(), ip })
     }
 }
@@ -71,6 +73,7 @@ impl Drop for ConnectionPermit {
         let mut open = self.limiter.open.lock();
         if let Some(mine) = open.get_mut(&self.ip) {
             *mine -= 1;
+            gauge!("peruri_rpc_connections").decrement(1.0);
             if *mine == 0 {
                 open.remove(&self.ip);
             }
@@ -122,6 +125,7 @@ where
             match self.limiter.acquire(peer.ip()) {
                 Ok(permit) => self.serve(socket, permit, &stop),
                 Err(reason) => {
+                    counter!("peruri_rpc_refused_connections_total").increment(1);
                     if let Ok(turn) = refusals.clone().try_acquire_owned() {
                         tokio::spawn(async move {
                             let _ = tokio::time::timeout(REFUSAL_TIMEOUT, refuse(socket, &reason))
@@ -146,10 +150,12 @@ where
         let header_timeout = self.header_timeout;
         let (stopped, alive) = (stop.clone().shutdown(), self.alive.clone());
         tokio::spawn(async move {
-            // HTTP/1.1 only: telling the versions apart would wait for the first bytes without limit.
-            let mut builder = auto::Builder::new(TokioExecutor::new()).http1_only();
-            builder.http1().timer(TokioTimer::new()).header_read_timeout(header_timeout);
-            let connection = builder.serve_connection_with_upgrades(TokioIo::new(socket), service);
+            // HTTP/1.1 only: one request at a time, and no bytes are waited for without a limit.
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(header_timeout)
+                .serve_connection(TokioIo::new(socket), service)
+                .with_upgrades();
             tokio::pin!(stopped, connection);
             let result = tokio::select! {
                 result = &mut connection => result,

@@ -6,7 +6,9 @@ use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{Address, B256, TxKind, U64, U256};
 use alloy_rpc_types_eth::{BlockTransactions, Index, StorageValuesRequest, SyncStatus};
 use alloy_serde::JsonStorageKey;
+use peruri_chainspec::ChainSpec;
 use peruri_rpc_api::{EthApiClient as _, EthFilterApiClient as _};
+use peruri_storage::HistoryWindows;
 use serde_json::json;
 
 const TO: Address = Address::repeat_byte(0x77);
@@ -165,6 +167,31 @@ async fn unknown_states_are_errors() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn history_outside_the_window_is_told_apart() {
+    let windows = HistoryWindows { state: Some(2), proofs: Some(1), receipts: Some(2) };
+    let mut node = Node::with_history(ChainSpec::dev(), windows);
+    for _ in 0..6 {
+        let tx = node.sign(TxKind::Call(TO), 1, Default::default());
+        node.mine(vec![tx]);
+    }
+    let servers = node.serve().await;
+    for (method, params) in [
+        ("eth_getBalance", json!([TO, "0x1"])),
+        ("eth_call", json!([{"to": TO}, "0x1"])),
+        ("eth_getProof", json!([TO, [], "0x1"])),
+        ("eth_getBlockReceipts", json!(["0x1"])),
+    ] {
+        let (code, message) = servers.error(method, params).await;
+        assert_eq!(code, 4444, "{method}: {message}");
+        assert!(message.starts_with("pruned history unavailable: "), "{message}");
+        assert!(message.contains("oldest kept"), "{message}");
+    }
+    assert!(
+        servers.request("eth_getBlockByNumber", json!(["0x1", true])).await["result"].is_object()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn proofs_verify() {
     let mut node = Node::new();
     let logger = node.deploy(LOGGER);
@@ -244,7 +271,7 @@ async fn fees() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chain_without_fees_asks_for_none() {
-    let node = Node::of(peruri_chainspec::ChainSpec::pilot());
+    let node = Node::of(ChainSpec::pilot());
     let servers = node.serve().await;
     let client = servers.client();
     assert_eq!(client.gas_price().await.unwrap(), U256::ZERO);

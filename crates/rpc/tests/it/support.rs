@@ -21,7 +21,7 @@ use peruri_rpc::{
     AuthConfig, EndpointConfig, PendingBlockSource, RpcHandles, RpcLimits, RpcServerBuilder,
     RpcServerConfig, RpcServerHandle, Standalone,
 };
-use peruri_storage::{DbOptions, ExecutedBlock, ProviderFactory};
+use peruri_storage::{DbOptions, ExecutedBlock, HistoryWindows, ProviderFactory};
 use peruri_txpool::{
     BlockInfo, CanonicalStateUpdate, Pool, PoolConfig, SenderPermissions, TransactionPool,
 };
@@ -74,12 +74,13 @@ impl Node {
     }
 
     pub fn of(spec: ChainSpec) -> Self {
+        Self::with_history(spec, HistoryWindows { proofs: None, ..Default::default() })
+    }
+
+    pub fn with_history(spec: ChainSpec, history: HistoryWindows) -> Self {
         let spec = Arc::new(spec);
         let dir = tempfile::tempdir().unwrap();
-        let options = DbOptions {
-            history: peruri_storage::HistoryWindows { proofs: None, ..Default::default() },
-            ..DbOptions::default()
-        };
+        let options = DbOptions { history, ..DbOptions::default() };
         let factory = ProviderFactory::open(dir.path(), spec.clone(), options).unwrap();
         factory.init_genesis().unwrap();
         let head = factory.last_header().unwrap();
