@@ -7,7 +7,8 @@
 //! reason. Proof-of-work seals are not checked.
 //!
 //! Failures and skips are named on standard error; standard output is one line,
-//! `N passed, N failed, N skipped`. The exit code is 0 with no failure and at least one pass.
+//! `N passed, N failed, N skipped`. The exit code is 0 with no failure and at least one pass, 2 if the path
+//! has no tests.
 
 mod exceptions;
 mod files;
@@ -74,7 +75,13 @@ fn main() -> eyre::Result<ExitCode> {
         .with_max_level(tracing::Level::ERROR)
         .init();
     let args = Args::parse();
-    let cases = files::load(&args.path, args.filter.as_deref())?;
+    let cases = match files::load(&args.path, args.filter.as_deref()) {
+        Ok(cases) => cases,
+        Err(error) => {
+            eprintln!("{error:#}");
+            return Ok(ExitCode::from(2));
+        }
+    };
     let jobs = args
         .jobs
         .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
