@@ -4,7 +4,7 @@ use alloy_eips::{eip7825::MAX_TX_GAS_LIMIT_OSAKA, eip7840::BlobParams};
 use peruri_chainspec::ChainSpec;
 use revm::{
     context_interface::cfg::GasParams,
-    primitives::{eip3860, hardfork::SpecId},
+    primitives::hardfork::SpecId,
 };
 
 /// What the pool knows of the last committed block and of the one that comes next.
@@ -30,7 +30,6 @@ pub(crate) struct Rules {
     pub(crate) gas: GasParams,
     /// `None`: no blob transactions.
     pub(crate) blobs: Option<BlobParams>,
-    pub(crate) max_initcode: usize,
     pub(crate) tx_gas_cap: u64,
     pub(crate) block: BlockInfo,
 }
@@ -45,29 +44,24 @@ impl Rules {
             Some(_) => None,
             None => chain.blob_params_at_timestamp(next_timestamp),
         };
-        // EIP-3860: twice the size of deployed code, also where the chain sets its own.
-        let max_initcode = chain
-            .contract_size_limit()
-            .map_or(eip3860::MAX_INITCODE_SIZE, |limit| limit.saturating_mul(2));
-        Self::from_parts(chain.chain_id(), spec, blobs, max_initcode, block)
+        Self::from_parts(chain.chain_id(), spec, blobs, block)
     }
 
     pub(crate) fn from_parts(
         chain_id: u64,
         spec: SpecId,
         blobs: Option<BlobParams>,
-        max_initcode: usize,
         block: BlockInfo,
     ) -> Self {
         let tx_gas_cap =
             if spec.is_enabled_in(SpecId::OSAKA) { MAX_TX_GAS_LIMIT_OSAKA } else { u64::MAX };
         let blobs = blobs.filter(|_| spec.is_enabled_in(SpecId::CANCUN));
         let gas = GasParams::new_spec(spec);
-        Self { chain_id, spec, gas, blobs, max_initcode, tx_gas_cap, block }
+        Self { chain_id, spec, gas, blobs, tx_gas_cap, block }
     }
 
     /// Whether transactions that passed `self` may fail `next` without any change of state.
     pub(crate) fn differs_in_forks(&self, next: &Self) -> bool {
-        self.spec != next.spec || self.blobs != next.blobs || self.max_initcode != next.max_initcode
+        self.spec != next.spec || self.blobs != next.blobs
     }
 }

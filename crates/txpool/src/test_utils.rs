@@ -27,7 +27,7 @@ pub(crate) fn block(number: u64, next_base_fee: u64) -> BlockInfo {
 }
 
 pub(crate) fn rules(block: BlockInfo) -> Rules {
-    Rules::from_parts(1, SpecId::PRAGUE, None, 49_152, block)
+    Rules::from_parts(1, SpecId::PRAGUE, None, block)
 }
 
 /// A transaction as a test wants it.

@@ -9,7 +9,7 @@ use alloy_eips::{
 };
 use alloy_primitives::{Address, keccak256};
 use peruri_primitives::{PooledTransaction, TransactionSigned};
-use revm::primitives::hardfork::SpecId;
+use revm::primitives::{eip3860::MAX_INITCODE_SIZE, hardfork::SpecId};
 use std::sync::Arc;
 
 /// Decodes a transaction whose bytes are within the limit of its type.
@@ -82,9 +82,10 @@ pub(crate) fn check_fork<T: Transaction>(tx: &T, rules: &Rules) -> Result<(), Po
     if gas > rules.tx_gas_cap {
         return Err(PoolErrorKind::GasLimitTooHigh { gas, cap: rules.tx_gas_cap });
     }
+    // Besu's `contractSizeLimit` leaves the limit of init code where EIP-3860 puts it.
     let size = tx.input().len();
-    if rules.spec.is_enabled_in(SpecId::SHANGHAI) && tx.is_create() && size > rules.max_initcode {
-        return Err(PoolErrorKind::MaxInitCodeSize { size, limit: rules.max_initcode });
+    if rules.spec.is_enabled_in(SpecId::SHANGHAI) && tx.is_create() && size > MAX_INITCODE_SIZE {
+        return Err(PoolErrorKind::MaxInitCodeSize { size, limit: MAX_INITCODE_SIZE });
     }
     if tx.authorization_list().is_some_and(<[_]>::is_empty) {
         return Err(PoolErrorKind::EmptyAuthorizationList);

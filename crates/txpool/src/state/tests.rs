@@ -328,7 +328,7 @@ fn a_fork_drops_what_it_no_longer_takes() {
     bench.put(draft(0, 1));
     bench.put(draft(1, 0));
     let block = block(2, 0);
-    let osaka = Rules::from_parts(1, SpecId::OSAKA, None, 49_152, block);
+    let osaka = Rules::from_parts(1, SpecId::OSAKA, None, block);
     let update = CanonicalStateUpdate {
         block,
         mined: Vec::new(),
