@@ -64,7 +64,7 @@ impl std::ops::Deref for Context {
 /// A block that a state belongs to: committed or pending.
 #[derive(Debug, Clone)]
 pub(crate) enum Target {
-    Committed(SealedHeader),
+    Committed(Box<SealedHeader>),
     Pending(Arc<ExecutedBlock>),
 }
 
@@ -141,7 +141,9 @@ impl Inner {
         {
             return Ok(Target::Pending(pending));
         }
-        self.header(id)?.map(Target::Committed).ok_or(RpcError::HeaderNotFound)
+        self.header(id)?
+            .map(|header| Target::Committed(header.into()))
+            .ok_or(RpcError::HeaderNotFound)
     }
 
     /// State after a block; the head's by default.

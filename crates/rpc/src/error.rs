@@ -248,8 +248,8 @@ mod tests {
 
     #[test]
     fn limits_name_themselves() {
-        let error = RpcError::Limit { what: "rpc.max-log-blocks", got: 5, limit: 4 };
+        let error = RpcError::Limit { what: "rpc.max-blocks-per-filter", got: 5, limit: 4 };
         assert_eq!(error.code(), -32005);
-        assert_eq!(error.to_string(), "limit exceeded: rpc.max-log-blocks 5 > 4");
+        assert_eq!(error.to_string(), "limit exceeded: rpc.max-blocks-per-filter 5 > 4");
     }
 }

@@ -74,7 +74,7 @@ fn attempt(
 fn search(execution: &mut Execution, tx: &TxEnv, highest: u64) -> RpcResult<u64> {
     let first = execution.run(TxEnv { gas_limit: highest, ..tx.clone() })?;
     let gas = match &first {
-        ExecutionResult::Success { gas, .. } => gas.clone(),
+        ExecutionResult::Success { gas, .. } => *gas,
         ExecutionResult::Halt { reason: HaltReason::OutOfGas(_), .. } => {
             return Err(RpcError::Execution(format!("gas required exceeds allowance ({highest})")));
         }

@@ -84,7 +84,7 @@ impl FilterStore {
 
 /// What a poll has to read after the lock is gone.
 enum Poll {
-    Logs { filter: Filter, range: RangeInclusive<u64> },
+    Logs { filter: Box<Filter>, range: RangeInclusive<u64> },
     Blocks { range: RangeInclusive<u64> },
     Text(Json<FilterChanges>),
 }
@@ -114,7 +114,7 @@ impl EthFilters {
                 }
                 Kind::Logs(logs) => {
                     filter.next = last.saturating_add(1).max(first);
-                    Poll::Logs { filter: (**logs).clone(), range: first..=last }
+                    Poll::Logs { filter: logs.clone(), range: first..=last }
                 }
                 Kind::Blocks => {
                     filter.next = last.saturating_add(1).max(first);

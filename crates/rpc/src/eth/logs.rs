@@ -98,7 +98,7 @@ fn check_range(
     }
     let (got, limit) = (to - from + 1, ctx.limits.max_log_blocks);
     if got > limit {
-        return Err(RpcError::Limit { what: "rpc.max-log-blocks", got, limit });
+        return Err(RpcError::Limit { what: "rpc.max-blocks-per-filter", got, limit });
     }
     Ok(from..=to)
 }
@@ -164,14 +164,14 @@ impl LogAnswer {
         self.count += 1;
         if self.count > self.limit {
             return Err(RpcError::Limit {
-                what: "rpc.max-log-entries",
+                what: "rpc.max-logs-per-response",
                 got: self.count as u64,
                 limit: self.limit as u64,
             });
         }
         if self.out.len() > self.max_bytes {
             return Err(RpcError::Limit {
-                what: "rpc.max-response",
+                what: "rpc.max-response-size",
                 got: self.out.len() as u64,
                 limit: self.max_bytes as u64,
             });

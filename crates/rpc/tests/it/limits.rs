@@ -194,12 +194,12 @@ async fn logs() {
     let range = json!([{"fromBlock": "0x0", "toBlock": "0x2"}]);
     assert_eq!(
         servers.error("eth_getLogs", range).await,
-        (-32005, "limit exceeded: rpc.max-log-blocks 3 > 2".to_owned())
+        (-32005, "limit exceeded: rpc.max-blocks-per-filter 3 > 2".to_owned())
     );
     let range = json!([{"fromBlock": "0x1", "toBlock": "0x2"}]);
     assert_eq!(
         servers.error("eth_getLogs", range).await,
-        (-32005, "limit exceeded: rpc.max-log-entries 4 > 3".to_owned())
+        (-32005, "limit exceeded: rpc.max-logs-per-response 4 > 3".to_owned())
     );
 }
 
