@@ -1,5 +1,7 @@
-//! Wall-clock arithmetic of block production.
+//! Times of blocks: when the next one may come, and what its header says.
 
+use peruri_ibft2::Ibft2Schedule;
+use peruri_primitives::SealedHeader;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Milliseconds since the Unix epoch; 0 for a clock before it.
@@ -9,10 +11,33 @@ pub(crate) fn unix_millis() -> u64 {
 }
 
 /// Time of a fresh round-0 header in seconds: the clock rounded to the nearest second, but never
-/// before `not_before`.
-pub(crate) const fn header_time(now_ms: u64, not_before: u64) -> u64 {
+/// before the parent's time plus the block period.
+pub(crate) fn header_time(schedule: &Ibft2Schedule, parent: &SealedHeader, now_ms: u64) -> u64 {
+    let earliest = earliest_time(schedule, parent);
     let rounded = now_ms.saturating_add(500) / 1_000;
-    if rounded < not_before { not_before } else { rounded }
+    // Between the two a transition by time may lengthen the period.
+    let is_late_enough = rounded > earliest && rounded >= bound(schedule, parent, rounded);
+    if is_late_enough { rounded } else { earliest }
+}
+
+/// A time, in seconds, at which a header on top of `parent` is not too early, and before which a
+/// block is not begun.
+pub(crate) fn earliest_time(schedule: &Ibft2Schedule, parent: &SealedHeader) -> u64 {
+    let mut time = parent.timestamp;
+    loop {
+        // Each step moves to the bound of a later entry of the schedule, so there are few.
+        let bound = bound(schedule, parent, time);
+        if time >= bound {
+            return time;
+        }
+        time = bound;
+    }
+}
+
+/// The least time of a header on top of `parent` under the period in force at `time`.
+fn bound(schedule: &Ibft2Schedule, parent: &SealedHeader, time: u64) -> u64 {
+    let period = schedule.params(parent.number.saturating_add(1), time).period;
+    parent.timestamp.saturating_add(period.min_seconds().unwrap_or(0))
 }
 
 /// How long to wait from `now_ms` until `target_ms`, at most `longest`: a clock that was set back
@@ -23,14 +48,57 @@ pub(crate) fn wait_until(target_ms: u64, now_ms: u64, longest: Duration) -> Dura
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
+    use alloy_consensus::Header;
+    use peruri_ibft2::{ForkPoints, Ibft2Config, IbftHeader, Transition};
+
+    /// A chain with this period, and from `at` (seconds) on with another.
+    fn schedule(config: Ibft2Config, at: u64, seconds: u64) -> Ibft2Schedule {
+        let transition =
+            Transition { block: at, block_period_seconds: Some(seconds), ..Transition::default() };
+        let forks = ForkPoints { blocks: vec![0], times: vec![0] };
+        Ibft2Schedule::new(config, vec![transition], &forks).unwrap()
+    }
+
+    fn every(seconds: u64) -> Ibft2Config {
+        Ibft2Config { block_period_seconds: seconds, ..Ibft2Config::default() }
+    }
+
+    fn parent(timestamp: u64) -> SealedHeader {
+        let header = Header { number: 7, timestamp, ..Header::default() };
+        SealedHeader::seal_slow(IbftHeader::from(header))
+    }
 
     #[test]
     fn header_time_rounds_to_nearest_and_keeps_the_period() {
-        assert_eq!(header_time(10_499, 0), 10);
-        assert_eq!(header_time(10_500, 0), 11);
-        assert_eq!(header_time(10_500, 12), 12);
-        assert_eq!(header_time(u64::MAX, 0), u64::MAX / 1_000);
+        let schedule = schedule(every(2), 1_000_000, 2);
+        let at = |now_ms| header_time(&schedule, &parent(10), now_ms);
+        assert_eq!(at(12_000), 12);
+        assert_eq!(at(13_499), 13);
+        assert_eq!(at(13_500), 14);
+        assert_eq!(at(11_000), 12, "a little early");
+        assert_eq!(at(0), 12, "the clock was set back");
+        assert_eq!(at(u64::MAX), u64::MAX / 1_000);
+    }
+
+    #[test]
+    fn below_a_second_the_parents_time_is_kept_and_never_undercut() {
+        let config = Ibft2Config { block_period_milliseconds: 20, ..Ibft2Config::default() };
+        let schedule = schedule(config, 1_000_000, 1);
+        let at = |now_ms| header_time(&schedule, &parent(10), now_ms);
+        assert_eq!([at(10_400), at(10_500), at(3_000)], [10, 11, 10]);
+    }
+
+    #[test]
+    fn a_transition_by_time_is_asked_about_the_new_header_not_its_parent() {
+        let schedule = schedule(every(1), 100, 5);
+        assert_eq!(earliest_time(&schedule, &parent(98)), 99);
+        assert_eq!(earliest_time(&schedule, &parent(99)), 104);
+        // 100 would be four seconds too early for a period of five.
+        assert_eq!(header_time(&schedule, &parent(98), 99_600), 99);
+        assert_eq!(header_time(&schedule, &parent(98), 103_000), 103);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::time::sleep;
+use tokio::{sync::broadcast::error::RecvError, time::sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -47,8 +47,21 @@ pub struct Engine {
     parts: EngineParts,
     pool: Arc<dyn TransactionPool>,
     new_transactions: PendingTransactionsReceiver,
-    /// When the head was committed or found, Unix milliseconds.
-    head_imported_ms: u64,
+    /// When the head was committed or found.
+    head_since: Instant,
+    /// Whether the last look at the disk found too little space.
+    disk_full: bool,
+}
+
+/// What an attempt to produce a block came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Produced {
+    /// A block is committed.
+    Block,
+    /// There is nothing to put into a block, and an empty one is not due yet.
+    NothingYet,
+    /// The disk is too full to begin.
+    DiskFull,
 }
 
 impl std::fmt::Debug for Engine {
@@ -61,7 +74,7 @@ impl Engine {
     /// An engine on the head of the database.
     pub fn new(parts: EngineParts, pool: Arc<dyn TransactionPool>) -> Self {
         let new_transactions = pool.pending_transactions_listener();
-        Self { parts, pool, new_transactions, head_imported_ms: clock::unix_millis() }
+        Self { parts, pool, new_transactions, head_since: Instant::now(), disk_full: false }
     }
 
     /// Produces blocks until `shutdown` fires; the block in hand is finished then.
@@ -84,26 +97,30 @@ impl Engine {
                 () = shutdown.cancelled() => return Ok(()),
                 () = self.turn(&parent) => {}
             }
-            let retry_after = self.period(&parent);
+            let task_parent = parent.clone();
             let (engine, produced) = tokio::task::spawn_blocking(move || {
-                let produced = self.produce(&parent, &validators);
+                let produced = self.produce(&task_parent, &validators);
                 (self, produced)
             })
             .await
             .map_err(|error| EngineError::Task { name: "produce", reason: error.to_string() })?;
             self = engine;
-            match produced {
-                Ok(true) => continue,
-                Ok(false) => {}
+            let nothing_yet = match produced {
+                Ok(Produced::Block) => continue,
+                Ok(Produced::NothingYet) => true,
+                Ok(Produced::DiskFull) => false,
                 Err(error) if error.forbids_signing() => return Err(error),
                 Err(error) => {
                     error!(target: "consensus::engine", %error, "no block produced, trying again");
+                    false
                 }
-            }
+            };
+            let period = self.period(&parent);
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return Ok(()),
-                () = sleep(retry_after) => {}
+                () = self.work(&parent), if nothing_yet => {}
+                () = sleep(period), if !nothing_yet => {}
             }
         }
     }
@@ -129,42 +146,79 @@ impl Engine {
         Duration::from_millis(period.as_millis())
     }
 
-    /// Waits until it is time for the block after `parent`; an empty block waits longer where the
-    /// chain has an empty-block period.
+    /// Waits until it is time for the block after `parent`; where the chain has an empty-block
+    /// period, also until there is something to put into it or an empty one is due.
     async fn turn(&mut self, parent: &SealedHeader) {
         let number = parent.number.saturating_add(1);
-        let target_ms = match self.parts.schedule.params(number, parent.timestamp).period {
-            BlockPeriod::Seconds(seconds) => {
-                parent.timestamp.saturating_add(seconds).saturating_mul(1_000)
+        let earliest = clock::earliest_time(&self.parts.schedule, parent);
+        let wait = match self.parts.schedule.params(number, earliest).period {
+            BlockPeriod::Seconds(seconds) => self.until(earliest, seconds),
+            BlockPeriod::Milliseconds(ms) => {
+                Duration::from_millis(ms).saturating_sub(self.head_since.elapsed())
             }
-            BlockPeriod::Milliseconds(ms) => self.head_imported_ms.saturating_add(ms),
         };
-        let longest = self.period(parent).saturating_mul(2);
-        sleep(clock::wait_until(target_ms, clock::unix_millis(), longest)).await;
-        let empty_period = self.parts.schedule.config().empty_block_period_seconds;
-        if empty_period > 0 && self.pool.status().pending == 0 {
-            let until_ms = parent.timestamp.saturating_add(empty_period).saturating_mul(1_000);
-            let longest = Duration::from_secs(empty_period).saturating_mul(2);
-            tokio::select! {
-                () = sleep(clock::wait_until(until_ms, clock::unix_millis(), longest)) => {}
-                _ = self.new_transactions.recv() => {}
-            }
+        sleep(wait).await;
+        // What became pending until here the pool shows; what comes later is a notification, also
+        // while a block is being built.
+        self.new_transactions = self.new_transactions.resubscribe();
+        if self.pool.status().pending == 0 {
+            self.work(parent).await;
         }
     }
 
-    /// Produces the block after `parent`; false if the disk is too full to begin. Blocking.
+    /// Waits for a new transaction, at most until an empty block is due.
+    async fn work(&mut self, parent: &SealedHeader) {
+        let due = self.until_empty_block(parent);
+        if due.is_zero() {
+            return;
+        }
+        let new_transaction = async {
+            // A listener that lags is told so, and that is news enough.
+            if let Err(RecvError::Closed) = self.new_transactions.recv().await {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            () = sleep(due) => {}
+            () = new_transaction => {}
+        }
+    }
+
+    /// How long an empty block has to wait; zero where empty blocks do not wait.
+    fn until_empty_block(&self, parent: &SealedHeader) -> Duration {
+        match self.parts.schedule.config().empty_block_period_seconds {
+            0 => Duration::ZERO,
+            seconds => self.until(parent.timestamp.saturating_add(seconds), seconds),
+        }
+    }
+
+    /// How long to wait for the clock to reach `time` (seconds), which lies `period` seconds after
+    /// the parent. Not longer than the period and a second after the head was found, whatever the
+    /// clock says.
+    fn until(&self, time: u64, period: u64) -> Duration {
+        let longest = Duration::from_secs(period.saturating_add(1));
+        let longest = longest.saturating_sub(self.head_since.elapsed());
+        clock::wait_until(time.saturating_mul(1_000), clock::unix_millis(), longest)
+    }
+
+    /// Produces the block after `parent`. Blocking.
     fn produce(
         &mut self,
         parent: &SealedHeader,
         validators: &ValidatorSet,
-    ) -> Result<bool, EngineError> {
+    ) -> Result<Produced, EngineError> {
         if !self.has_space()? {
-            return Ok(false);
+            return Ok(Produced::DiskFull);
         }
         let started_ms = clock::unix_millis();
         let started = Instant::now();
         let block = self.parts.proposer.propose(&self.parts.schedule, validators, parent)?;
+        let is_empty = block.recovered_block.body().transactions.is_empty();
+        if is_empty && !self.until_empty_block(parent).is_zero() {
+            return Ok(Produced::NothingYet);
+        }
         let built = started.elapsed();
+        self.parts.sign_store.may_sign(block.number())?;
         let block = self.parts.proposer.seal(block)?;
         let encoded = alloy_rlp::encode(block.recovered_block.sealed_block());
         self.parts.sign_store.persist(block.number(), block.hash(), &encoded)?;
@@ -174,7 +228,7 @@ impl Engine {
             ..CommitExtras::default()
         };
         self.parts.provider.commit_block_with(&block, &extras)?;
-        self.head_imported_ms = clock::unix_millis();
+        self.head_since = Instant::now();
         self.update_pool(&block);
         info!(
             target: "consensus::engine",
@@ -187,7 +241,7 @@ impl Engine {
             "block produced"
         );
         metrics::counter!("peruri_engine_blocks_total").increment(1);
-        Ok(true)
+        Ok(Produced::Block)
     }
 
     fn round_record(&self, started_ms: u64) -> RoundRecord {
@@ -203,19 +257,25 @@ impl Engine {
         }
     }
 
-    fn has_space(&self) -> Result<bool, EngineError> {
-        let free = free_space(&self.parts.data_dir)?;
-        metrics::gauge!("peruri_engine_disk_free_bytes").set(free as f64);
-        let enough = free >= self.parts.min_free_bytes;
-        if !enough {
-            error!(
+    /// Whether the disk has room for another block. Raises the alarm when that changes.
+    fn has_space(&mut self) -> Result<bool, EngineError> {
+        let free_bytes = free_space(&self.parts.data_dir)?;
+        metrics::gauge!("peruri_engine_disk_free_bytes").set(free_bytes as f64);
+        let min_free_bytes = self.parts.min_free_bytes;
+        let was_full = std::mem::replace(&mut self.disk_full, free_bytes < min_free_bytes);
+        match (was_full, self.disk_full) {
+            (false, true) => error!(
                 target: "consensus::engine",
-                free_bytes = free,
-                min_free_bytes = self.parts.min_free_bytes,
+                free_bytes,
+                min_free_bytes,
                 "disk nearly full: no blocks are proposed until there is space again"
-            );
+            ),
+            (true, false) => {
+                info!(target: "consensus::engine", free_bytes, "disk has space again: proposing");
+            }
+            _ => {}
         }
-        Ok(enough)
+        Ok(!self.disk_full)
     }
 
     fn update_pool(&self, block: &ExecutedBlock) {

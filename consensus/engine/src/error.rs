@@ -8,7 +8,8 @@ use peruri_payload::BuildError;
 use peruri_storage::ProviderError;
 use peruri_validation::ConsensusError;
 
-/// Failures of the engine. Each of them ends block production.
+/// Failures of the engine. [`forbids_signing`](Self::forbids_signing) says which of them end block
+/// production.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EngineError {

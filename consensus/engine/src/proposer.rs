@@ -166,17 +166,13 @@ impl Proposer {
         validators: &ValidatorSet,
         parent: &SealedHeader,
     ) -> BuildArguments {
-        let number = parent.number.saturating_add(1);
-        let now_ms = clock::unix_millis();
-        let period = schedule.params(number, parent.timestamp).period;
-        let not_before = parent.timestamp.saturating_add(period.min_seconds().unwrap_or(0));
         let vanity = if schedule.config().chain_bound_signatures {
             self.chain_spec.genesis_hash()
         } else {
             self.config.vanity
         };
         let attributes = NextBlockEnvAttributes {
-            timestamp: clock::header_time(now_ms, not_before),
+            timestamp: clock::header_time(schedule, parent, clock::unix_millis()),
             coinbase: self.signer.address(),
             gas_limit: next_gas_limit(
                 parent.gas_limit,

@@ -5,7 +5,8 @@
 //!
 //! Two slot files are written in turn ([`slot`]); each holds one [`SignRecord`] with a sequence
 //! number and a CRC-32C and is synced before the call returns. Blocks lie beside them, named by
-//! block hash, and are synced before a record names them ([`SignStore::persist`]).
+//! block hash: synced before a record names them ([`SignStore::persist`]), removed when no slot does
+//! any more. A lock keeps two processes from signing with one sign state.
 
 mod record;
 mod slot;
@@ -34,6 +35,12 @@ pub enum SignStateError {
     #[error("a sign state exists already in {path}; it is never overwritten")]
     Exists {
         /// Folder of the existing sign state.
+        path: PathBuf,
+    },
+    /// Another process has the sign state open.
+    #[error("the sign state in {path} is in use by another process (its LOCK file is held)")]
+    Locked {
+        /// Folder of the sign state.
         path: PathBuf,
     },
     /// No slot holds a whole record.
@@ -112,6 +119,11 @@ pub enum SignStateError {
         /// Height that was to be signed.
         got: u64,
     },
+    /// An earlier write failed: what is durable is known only after a restart.
+    #[error(
+        "an earlier write of the sign state failed: nothing is signed until the node is restarted"
+    )]
+    Failed,
     /// Reading, writing or syncing failed.
     #[error("{action} {path}: {source}")]
     Io {
