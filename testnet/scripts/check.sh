@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the checks of `make test`, `make soak` and `make lint`, counts what they report and ends with one line
+# Runs the checks of `make test`, `make soak` and `make lint` (and `check.sh scenarios`: the steps of
+# `make test` that run programs, without the unit tests), counts what they report and ends with one line
 # on standard output: N passed, N failed, N skipped. Everything else goes to standard error and to a log
 # file per step. A step that fails makes the whole run fail; later steps run all the same, except when
 # the build is broken.
@@ -135,8 +136,13 @@ soak)
     ethereum_tests
     scenarios 100 20 --must-lose "$bin/peruri-node-no-sync"
     ;;
+scenarios)
+    build
+    ethereum_tests
+    scenarios 10 3
+    ;;
 *)
-    say "unknown mode: $mode (test, soak, lint)"
+    say "unknown mode: $mode (test, soak, lint, scenarios)"
     exit 2
     ;;
 esac
