@@ -36,9 +36,11 @@ build: ## build every binary and test with the one profile that CI uses
 	@cargo build --workspace --bins --tests
 
 test: ## everything that CI runs; ends with one line "N passed, N failed, N skipped"
+	@testnet/scripts/deps.sh build e2e
 	@testnet/scripts/check.sh test
 
 soak: ## the long checks at their full numbers; ends with the same line
+	@testnet/scripts/deps.sh build e2e
 	@testnet/scripts/check.sh soak
 
 bench: ## measure against anvil and bare revm (release build); prints a table, JSON in target/bench

@@ -52,7 +52,9 @@ test("a batch of 100 is answered in order, one of 101 is refused", options, asyn
 });
 
 test("a body over 2 MiB is refused", options, async () => {
-  const refused = await post(JSON.stringify(request(1, "web3_sha3", [`0x${"00".repeat(1_100_000)}`])));
+  // The server may answer and close before everything was sent: the client then sees a broken pipe.
+  const large = JSON.stringify(request(1, "web3_sha3", [`0x${"00".repeat(1_100_000)}`]));
+  const refused = await post(large).catch((error) => ({ status: 413, error }));
   assert.ok(refused.status === 413 || refused.error, `${refused.status}`);
 });
 
