@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# Installs what is missing to build and test: `deps.sh build` (system packages, Rust), `deps.sh e2e` (npm).
+# Installs what is missing: `deps.sh build` to compile (system packages, Rust), `deps.sh e2e` to test as
+# well (npm's tools, file systems of the power-cut scenario).
 # Debian and Ubuntu: with apt-get as root or through sudo; elsewhere it prints what to run and stops.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 say() { printf 'deps: %s\n' "$*" >&2; }
 stop() { say "$@"; exit 1; }
-has() { command -v "$1" >/dev/null 2>&1; }
+# Administrators' programs are often outside a plain user's search path.
+has() { PATH="$PATH:/usr/sbin:/sbin" command -v "$1" >/dev/null 2>&1; }
 
 has_libclang() {
     [[ -n "${LIBCLANG_PATH:-}" ]] && return 0
@@ -15,7 +17,7 @@ has_libclang() {
         compgen -G '/usr/lib/libclang.so*' >/dev/null
 }
 
-system_packages() {
+build_packages() {
     local missing=()
     has_libclang || missing+=(libclang-dev)
     has clang || missing+=(clang)
@@ -23,10 +25,19 @@ system_packages() {
     has cmake || missing+=(cmake)
     has make || missing+=(make)
     has pkg-config || missing+=(pkg-config)
-    # The power-cut scenario needs both file systems; it is skipped, with a reason, without them.
-    PATH="$PATH:/usr/sbin:/sbin"
+    install "${missing[@]}"
+}
+
+test_packages() {
+    local missing=()
     has mkfs.xfs || missing+=(xfsprogs)
     has mkfs.ext4 || missing+=(e2fsprogs)
+    install "${missing[@]}"
+}
+
+# Installs Debian packages, or says how.
+install() {
+    local missing=("$@")
     ((${#missing[@]})) || return 0
 
     local install="apt-get install -y --no-install-recommends ${missing[*]}"
@@ -69,8 +80,8 @@ e2e() {
 
 for part in "$@"; do
     case $part in
-    build) system_packages; rust ;;
-    e2e) e2e ;;
+    build) build_packages; rust ;;
+    e2e) test_packages; e2e ;;
     *) stop "unknown part: $part (build, e2e)" ;;
     esac
 done
