@@ -174,6 +174,17 @@ fn init_is_idempotent_and_a_lost_sign_state_is_noticed() {
 }
 
 #[test]
+fn an_interrupted_init_can_be_finished() {
+    let folder = Folder::new();
+    folder.init_dev();
+    // As after a kill between the sign state and the genesis block.
+    fs::remove_dir_all(folder.data().join("db")).unwrap();
+    folder.init_dev();
+    let verified = folder.run(&["db", "verify-state"]);
+    assert!(verified.status.success(), "{}", stderr(&verified));
+}
+
+#[test]
 fn the_genesis_key_and_jwt_verbs_refuse_bad_input() {
     let folder = Folder::new();
     let file = folder.file("x.json", "[]");

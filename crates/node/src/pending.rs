@@ -34,7 +34,14 @@ impl PendingBlocks {
 }
 
 impl PendingBlockSource for PendingBlocks {
+    /// Builds in place: the runtime moves its other tasks away meanwhile.
     fn pending(&self) -> Option<Arc<ExecutedBlock>> {
+        tokio::task::block_in_place(|| self.kept_or_built())
+    }
+}
+
+impl PendingBlocks {
+    fn kept_or_built(&self) -> Option<Arc<ExecutedBlock>> {
         let mut last = self.last.lock();
         let head = self.provider.best_block_hash().ok()?;
         if let Some((built, block)) = &*last

@@ -64,7 +64,8 @@ fn every_metric_is_documented_and_every_documented_one_exists() {
 
 #[test]
 fn names_follow_the_convention() {
-    const UNITS: [&str; 5] = ["_total", "_bytes", "_seconds", "_transactions", "_senders"];
+    const UNITS: [&str; 6] =
+        ["_total", "_bytes", "_seconds", "_transactions", "_senders", "_connections"];
     for name in in_source() {
         assert!(name.starts_with(PREFIX), "{name}");
         assert!(UNITS.iter().any(|unit| name.ends_with(unit)), "{name}");

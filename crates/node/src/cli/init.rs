@@ -58,17 +58,16 @@ pub(crate) fn init(config: &Config, chain: &LoadedChain) -> eyre::Result<Initial
     let options = environment::db_options(&config.db, &config.history);
     let provider = ProviderFactory::open(data_dir.db(), chain.spec.clone(), options)
         .map_err(environment::database_error)?;
-    let is_new = !provider.is_initialised();
-    provider.init_genesis().map_err(environment::database_error)?;
     let key = load_or_create_key(config, chain)?;
+    if !provider.is_initialised() && chain.spec.ibft2().is_some() {
+        create_sign_state(config, chain, &key)?;
+    }
+    provider.init_genesis().map_err(environment::database_error)?;
     let genesis_validators = match chain.spec.ibft2() {
         Some(_) => chain.spec.genesis_validators()?,
         None => Vec::new(),
     };
     let is_validator = genesis_validators.contains(&key.address());
-    if is_new && chain.spec.ibft2().is_some() {
-        create_sign_state(config, chain, &key)?;
-    }
     let genesis = data_dir.genesis();
     write_durably(&genesis, chain.json.as_bytes())
         .wrap_err_with(|| genesis.display().to_string())?;
@@ -103,22 +102,30 @@ fn load_or_create_key(config: &Config, chain: &LoadedChain) -> eyre::Result<Priv
     Ok(key)
 }
 
-/// The first record is written with the first genesis block and never again: a sign state that is
-/// lost later must be noticed.
+/// The first record is written before the genesis block and never after it: a sign state that is lost
+/// later must be noticed. One in which nothing is signed yet is that of an interrupted `init`.
 fn create_sign_state(
     config: &Config,
     chain: &LoadedChain,
     key: &PrivateKeySigner,
 ) -> eyre::Result<()> {
     let path = config.sign_state();
-    match SignStore::create(&path, chain.spec.genesis_hash(), key.address()) {
+    let genesis_hash = chain.spec.genesis_hash();
+    match SignStore::create(&path, genesis_hash, key.address()) {
         Ok(_) => Ok(()),
-        Err(error @ SignStateError::Exists { .. }) => Err(UsageError::with_source(
-            "a new data folder beside an old sign state: if this validator really starts anew, \
-             move the sign state away",
-            error,
-        )
-        .into()),
+        Err(error @ SignStateError::Exists { .. }) => {
+            let nothing_signed = SignStore::open(&path, genesis_hash, key.address())
+                .is_ok_and(|store| store.record().height == 0);
+            if nothing_signed {
+                return Ok(());
+            }
+            Err(UsageError::with_source(
+                "a new data folder beside an old sign state: if this validator really starts anew, \
+                 move the sign state away",
+                error,
+            )
+            .into())
+        }
         Err(error) => Err(eyre::Report::new(error)),
     }
 }

@@ -56,7 +56,7 @@ async fn run(config: Config, dev: bool) -> eyre::Result<()> {
     if let Some(addr) = config.metrics.addr {
         metrics::install(addr)?;
     }
-    if dev && !config.data_dir().db().exists() {
+    if dev {
         init::init(&config, &environment::load_chain(&config.chain)?)?;
     }
     let stop = stop_signal()?;

@@ -76,8 +76,9 @@ impl Policy {
             return Err(Refusal::Origin);
         }
         match &self.secret {
-            Some(secret) => token::check_header(secret.as_bytes(), header("authorization"))
-                .map_err(Refusal::Token),
+            Some(secret) => {
+                token::check_header(secret, header("authorization")).map_err(Refusal::Token)
+            }
             None => Ok(()),
         }
     }

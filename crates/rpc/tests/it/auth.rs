@@ -1,9 +1,7 @@
 //! The authenticated server.
 
 use crate::support::{Node, error_of, post};
-use alloy_rpc_types_engine::JwtSecret;
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use hmac::{Hmac, Mac};
+use alloy_rpc_types_engine::{Claims, JwtSecret};
 use jsonrpsee::{
     RpcModule,
     core::client::ClientT as _,
@@ -12,19 +10,11 @@ use jsonrpsee::{
 };
 use peruri_rpc::{RpcLimits, RpcServerBuilder};
 use serde_json::{Value, json};
-use sha2::Sha256;
-use std::time::SystemTime;
 
 const BODY: &str = r#"{"jsonrpc":"2.0","id":1,"method":"admin_nodeInfo","params":[]}"#;
 
 fn token(secret: &JwtSecret) -> String {
-    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
-    let encode = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
-    let claims = format!(r#"{{"iat":{now}}}"#);
-    let signed = format!("{}.{}", encode(br#"{"alg":"HS256"}"#), encode(claims.as_bytes()));
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
-    mac.update(signed.as_bytes());
-    format!("Bearer {signed}.{}", encode(&mac.finalize().into_bytes()))
+    format!("Bearer {}", secret.encode(&Claims::with_current_timestamp()).unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread")]
