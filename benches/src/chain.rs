@@ -170,7 +170,7 @@ pub fn balance_slot(holder: Address) -> B256 {
 
 fn holders(senders: &[Wallet], accounts: u64) -> Vec<Address> {
     let known = senders.iter().map(Wallet::address);
-    let others = (senders.len() as u64..accounts).map(|i| stranger(i));
+    let others = (senders.len() as u64..accounts).map(stranger);
     known.chain(others).collect()
 }
 

@@ -67,7 +67,7 @@ impl Plan {
             .map(|senders| {
                 let in_turn: Vec<&SignedTransaction> =
                     (0..rounds).flat_map(|n| senders.iter().map(move |by| &by.load[n])).collect();
-                in_turn.chunks(batch).map(|chunk| body(chunk)).collect()
+                in_turn.chunks(batch).map(body).collect()
             })
             .collect();
         Ok(Self { before, bodies, transactions, senders })
