@@ -1,7 +1,7 @@
 //! Joins subtrees into branches, bottom up.
 
-use crate::{
-    node::{Branch, BranchEncoder, BranchNode, LeafValue, Subtree, encode_extension, encode_leaf},
+use crate::node::{
+    Branch, BranchEncoder, BranchNode, LeafValue, Subtree, encode_extension, encode_leaf,
 };
 use alloy_primitives::{B256, keccak256};
 use alloy_trie::{

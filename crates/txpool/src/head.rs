@@ -2,10 +2,7 @@
 
 use alloy_eips::{eip7825::MAX_TX_GAS_LIMIT_OSAKA, eip7840::BlobParams};
 use peruri_chainspec::ChainSpec;
-use revm::{
-    context_interface::cfg::GasParams,
-    primitives::hardfork::SpecId,
-};
+use revm::{context_interface::cfg::GasParams, primitives::hardfork::SpecId};
 
 /// What the pool knows of the last committed block and of the one that comes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
