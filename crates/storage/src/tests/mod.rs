@@ -10,5 +10,4 @@ mod open;
 mod overlay;
 mod property;
 mod support;
-mod timing;
 mod verify;
