@@ -9,14 +9,19 @@ use crate::{
     stats::Summary,
 };
 use alloy_consensus::{proofs::calculate_transaction_root, transaction::SignerRecoverable};
-use alloy_primitives::Address;
+use alloy_primitives::{Address, B256, U256};
 use alloy_rlp::{Decodable, Encodable};
 use eyre::{Result, ensure};
 use peruri_primitives::{Block, RecoveredBlock, TransactionSigned};
+use peruri_storage::{ProviderResult, StateProvider, StateProviderBox};
+use peruri_trie::{AccountProof, HashedPostState, StateRootOutput};
 use rayon::prelude::*;
+use reth_primitives_traits::Account;
+use revm::bytecode::Bytecode;
 use serde::Serialize;
 use std::{
     path::Path,
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
@@ -36,6 +41,19 @@ pub struct Side {
     pub block_ms: f64,
 }
 
+/// Where the wall time of an import goes, in milliseconds a block.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Phases {
+    /// Decoding, transactions root, senders.
+    pub recover: f64,
+    /// Execution, checks and hashing.
+    pub execute: f64,
+    /// State root and trie nodes.
+    pub root: f64,
+    /// The synced batch.
+    pub commit: f64,
+}
+
 /// One round.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Round {
@@ -43,6 +61,8 @@ pub struct Round {
     pub quiet: Quiet,
     /// Block import.
     pub import: Side,
+    /// Its phases.
+    pub phases: Phases,
     /// Bare revm with recovery.
     pub bare: Side,
     /// Bare revm without recovery, reported beside.
@@ -81,8 +101,8 @@ pub fn measure(folder: &Path, accounts: u64, rounds: usize) -> Result<Import> {
     for round in 1..=rounds {
         let figures = blocks(&mut chain, &mut bare, folder)?;
         eprintln!(
-            "T15: round {round}: import {:.1} ms, bare revm {:.1} ms a block",
-            figures.import.block_ms, figures.bare.block_ms
+            "T15: round {round}: import {:.1} ms {:.1?}, bare revm {:.1} ms a block",
+            figures.import.block_ms, figures.phases, figures.bare.block_ms
         );
         measured.push(figures);
     }
@@ -94,6 +114,7 @@ fn blocks(chain: &mut Chain, bare: &mut BareRevm, folder: &Path) -> Result<Round
     let quiet = Quiet::wait(folder)?;
     let (mut import, mut revm) = (Clock::default(), Clock::default());
     let mut run_only = Duration::ZERO;
+    let mut phases = Phases::default();
     let mut gas = 0;
     for _ in 0..BLOCKS {
         let transactions = chain.token_transfers(BLOCK)?;
@@ -104,7 +125,7 @@ fn blocks(chain: &mut Chain, bare: &mut BareRevm, folder: &Path) -> Result<Round
         gas += built.execution_output.gas_used;
         drop(built);
 
-        import.time(|| import_block(chain, &bytes))?;
+        import.time(|| import_block(chain, &bytes, &mut phases))?;
         run_only += revm.time(|| run_bare(bare, env, &bytes))?;
     }
     let side = |clock: &Clock| Side {
@@ -113,19 +134,66 @@ fn blocks(chain: &mut Chain, bare: &mut BareRevm, folder: &Path) -> Result<Round
         block_ms: clock.wall.as_secs_f64() * 1e3 / BLOCKS as f64,
     };
     let bare_run_only_ms = run_only.as_secs_f64() * 1e3 / BLOCKS as f64;
-    Ok(Round { quiet, import: side(&import), bare: side(&revm), bare_run_only_ms })
+    Ok(Round { quiet, import: side(&import), phases, bare: side(&revm), bare_run_only_ms })
 }
 
-fn import_block(chain: &Chain, mut bytes: &[u8]) -> Result<()> {
+fn import_block(chain: &Chain, mut bytes: &[u8], phases: &mut Phases) -> Result<()> {
+    let mut start = Instant::now();
+    let mut lap = |phase: &mut f64| {
+        *phase += start.elapsed().as_secs_f64() * 1e3 / BLOCKS as f64;
+        start = Instant::now();
+    };
     let block = Block::decode(&mut bytes)?;
     let root = calculate_transaction_root(&block.body.transactions);
     ensure!(root == block.header.transactions_root, "transactions root");
     let senders = recover(&block.body.transactions)?;
     let block = RecoveredBlock::new_unhashed(block, senders);
-    let state = chain.factory.latest()?;
-    let executed = chain.evm.process_block(block, &*state)?;
+    lap(&mut phases.recover);
+    let state = TimedState { inner: chain.factory.latest()?, root: AtomicU64::new(0) };
+    let executed = chain.evm.process_block(block, &state)?;
+    lap(&mut phases.execute);
+    let root = state.root.load(Ordering::Relaxed) as f64 / 1e6 / BLOCKS as f64;
+    (phases.execute, phases.root) = (phases.execute - root, phases.root + root);
     drop(state);
-    Ok(chain.factory.commit_block(&executed)?)
+    chain.factory.commit_block(&executed)?;
+    lap(&mut phases.commit);
+    Ok(())
+}
+
+/// A state that notes how long its roots take, in nanoseconds.
+#[derive(Debug)]
+struct TimedState {
+    inner: StateProviderBox,
+    root: AtomicU64,
+}
+
+impl StateProvider for TimedState {
+    fn account(&self, address: &Address) -> ProviderResult<Option<Account>> {
+        self.inner.account(address)
+    }
+
+    fn storage(&self, address: Address, slot: B256) -> ProviderResult<U256> {
+        self.inner.storage(address, slot)
+    }
+
+    fn bytecode_by_hash(&self, hash: &B256) -> ProviderResult<Option<Bytecode>> {
+        self.inner.bytecode_by_hash(hash)
+    }
+
+    fn block_hash(&self, number: u64) -> ProviderResult<Option<B256>> {
+        self.inner.block_hash(number)
+    }
+
+    fn state_root_with_updates(&self, state: &HashedPostState) -> ProviderResult<StateRootOutput> {
+        let start = Instant::now();
+        let output = self.inner.state_root_with_updates(state);
+        self.root.fetch_add(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        output
+    }
+
+    fn proof(&self, address: Address, slots: &[B256]) -> ProviderResult<AccountProof> {
+        self.inner.proof(address, slots)
+    }
 }
 
 /// Returns the time of the execution alone.
@@ -176,7 +244,7 @@ mod tests {
         let mut bytes = Vec::new();
         built.recovered_block.clone_block().encode(&mut bytes);
         let env = chain.evm.evm_env(built.recovered_block.header());
-        import_block(&chain, &bytes).expect("imported");
+        import_block(&chain, &bytes, &mut Phases::default()).expect("imported");
         run_bare(&mut bare, env, &bytes).expect("the same gas");
     }
 }
