@@ -9,8 +9,8 @@ use std::sync::{
 };
 
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, Options, SliceTransform,
-    compaction_filter::Decision,
+    BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType,
+    Options, SliceTransform, compaction_filter::Decision,
 };
 
 use crate::{codecs::keys, index};
@@ -122,6 +122,12 @@ fn options(column: Column, cache: &Cache, trie_floor: &TrieVersionFloor) -> Opti
     table.set_block_cache(cache);
     table.set_cache_index_and_filter_blocks(true);
     table.set_cache_index_and_filter_blocks_with_high_priority(true);
+    // In pieces: whole filters and indices of a large table do not stay in a small cache, and each
+    // look-up would read and checksum megabytes.
+    table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+    table.set_partition_filters(true);
+    table.set_metadata_block_size(4 << 10);
+    table.set_pin_top_level_index_and_filter(true);
     table.set_format_version(5);
     table.set_block_size(8 << 10);
     specialise(column, &mut opts, &mut table, trie_floor);
