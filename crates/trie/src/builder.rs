@@ -1,16 +1,14 @@
 //! Joins subtrees into branches, bottom up.
 
-use crate::node::{
-    Branch, BranchEncoder, BranchNode, LeafValue, Subtree, encode_extension, encode_leaf,
+use crate::{
+    StoredBranch, StoredNode,
+    node::{
+        Branch, BranchEncoder, BranchNode, Kept, LeafValue, Subtree, encode_extension, encode_leaf,
+    },
 };
 use alloy_primitives::{B256, keccak256};
-use alloy_trie::{
-    BranchNodeCompact, EMPTY_ROOT_HASH, Nibbles, TrieMask, nodes::RlpNode, proof::ProofRetainer,
-};
+use alloy_trie::{EMPTY_ROOT_HASH, Nibbles, TrieMask, nodes::RlpNode, proof::ProofRetainer};
 use std::ops::Range;
-
-/// A node to be stored, with its path.
-pub(crate) type StoredNode = (Nibbles, BranchNodeCompact);
 
 /// Finished subtrees wait on a stack until their parent is closed. The walk visits the trie depth
 /// first and in order, so the children of the branch being closed are the top of the stack, in
@@ -60,6 +58,19 @@ impl<V: LeafValue> Builder<V> {
         self.stack.push(subtree);
     }
 
+    /// Takes back the only subtree above `mark`, if it was kept by its hash. Before its parent
+    /// vanishes it has to be opened: its shape goes into the node that takes the parent's place.
+    pub(crate) fn take_lone_kept(&mut self, mark: usize) -> Option<Kept> {
+        match self.stack.get(mark..) {
+            Some([Subtree::Kept(kept)]) => {
+                let kept = *kept;
+                self.stack.pop();
+                Some(kept)
+            }
+            _ => None,
+        }
+    }
+
     /// Joins all subtrees above `mark`, which share `depth` nibbles and differ in the next one.
     /// None or one above the mark is left as it is.
     pub(crate) fn close(&mut self, depth: usize, mark: usize) {
@@ -70,7 +81,7 @@ impl<V: LeafValue> Builder<V> {
         let start = self.encode_children(depth + 1, mark);
 
         let mut masks = Masks::default();
-        let mut hashes = Vec::new();
+        let mut hashes = Hashes::default();
         let mut encoder = BranchEncoder::new();
         let mut parts = self.scratch.parts.iter();
         let mut next_node = || {
@@ -82,29 +93,34 @@ impl<V: LeafValue> Builder<V> {
             let digit = child.nibble(depth);
             let bit = 1u16 << digit;
             masks.state |= bit;
-            let Subtree::Branch(branch) = child else {
-                encoder.push(digit, &next_node());
-                continue;
+            let mut directly_below = false;
+            let node = match child {
+                Subtree::Leaf { .. } => next_node(),
+                Subtree::Kept(kept) => {
+                    masks.tree |= if kept.stored { bit } else { 0 };
+                    RlpNode::word_rlp(&kept.hash)
+                }
+                Subtree::Branch(branch) => {
+                    let node = match &branch.node {
+                        BranchNode::Known(node) => node.clone(),
+                        BranchNode::Encoded(_) => next_node(),
+                    };
+                    masks.tree |= if branch.stored { bit } else { 0 };
+                    if branch.path.len() > depth + 1 {
+                        let extension = &mut self.scratch.extension;
+                        extension.clear();
+                        encode_extension(&branch.path.slice(depth + 1..), &node, extension);
+                        retain(self.proofs.as_mut(), || child.prefix(depth + 1), extension);
+                        RlpNode::from_rlp(extension)
+                    } else {
+                        directly_below = true;
+                        node
+                    }
+                }
             };
-            let node = match &branch.node {
-                BranchNode::Known(node) => node.clone(),
-                BranchNode::Encoded(_) => next_node(),
-            };
-            if branch.stored {
-                masks.tree |= bit;
-            }
-            if branch.path.len() > depth + 1 {
-                let extension = &mut self.scratch.extension;
-                extension.clear();
-                encode_extension(&branch.path.slice(depth + 1..), &node, extension);
-                retain(self.proofs.as_mut(), || child.prefix(depth + 1), extension);
-                encoder.push(digit, &RlpNode::from_rlp(extension));
-                continue;
-            }
-            if self.keep_nodes
-                && let Some(hash) = node.as_hash()
-            {
+            if let Some(hash) = node.as_hash() {
                 masks.hash |= bit;
+                masks.branch |= if directly_below { bit } else { 0 };
                 hashes.push(hash);
             }
             encoder.push(digit, &node);
@@ -112,16 +128,16 @@ impl<V: LeafValue> Builder<V> {
 
         let rlp = encoder.finish();
         retain(self.proofs.as_mut(), || path, rlp);
-        let stored = masks.tree | masks.hash != 0 || depth == 0;
+        let stored = masks.tree | masks.branch != 0 || depth == 0;
         let mut node = BranchNode::Encoded(start..start + rlp.len());
         if depth == 0 {
             let root = keccak256(rlp);
             node = BranchNode::Known(RlpNode::word_rlp(&root));
             if self.keep_nodes {
-                self.nodes.push((path, masks.into_node(hashes, Some(root))));
+                self.nodes.push((path, masks.into_node(&hashes, Some(root))));
             }
         } else if stored && self.keep_nodes {
-            self.nodes.push((path, masks.into_node(hashes, None)));
+            self.nodes.push((path, masks.into_node(&hashes, None)));
         }
         self.encoded.truncate(start);
         self.encoded.extend_from_slice(rlp);
@@ -145,7 +161,7 @@ impl<V: LeafValue> Builder<V> {
                     from..self.encoded.len()
                 }
                 Subtree::Branch(Branch { node: BranchNode::Encoded(part), .. }) => part.clone(),
-                Subtree::Branch(_) => continue,
+                Subtree::Branch(_) | Subtree::Kept(_) => continue,
             };
             start = start.min(part.start);
             parts.push(part);
@@ -189,8 +205,10 @@ impl<V: LeafValue> Builder<V> {
                 }
                 encode_extension(&path, &node, rlp);
             }
-            // `take_settled` leaves none.
-            Some(Subtree::Branch(Branch { node: BranchNode::Encoded(_), .. })) => {}
+            // `take_settled` leaves no encoded one, and the walk opens a kept one that is alone.
+            Some(
+                Subtree::Branch(Branch { node: BranchNode::Encoded(_), .. }) | Subtree::Kept(_),
+            ) => {}
         }
         retain(proofs, Nibbles::new, rlp);
         keccak256(rlp)
@@ -201,18 +219,34 @@ impl<V: LeafValue> Builder<V> {
 struct Masks {
     state: u16,
     tree: u16,
+    branch: u16,
     hash: u16,
 }
 
 impl Masks {
-    fn into_node(self, hashes: Vec<B256>, root_hash: Option<B256>) -> BranchNodeCompact {
-        BranchNodeCompact {
+    fn into_node(self, hashes: &Hashes, root_hash: Option<B256>) -> StoredBranch {
+        StoredBranch {
             state_mask: TrieMask::new(self.state),
             tree_mask: TrieMask::new(self.tree),
+            branch_mask: TrieMask::new(self.branch),
             hash_mask: TrieMask::new(self.hash),
-            hashes: hashes.into(),
+            hashes: hashes.all[..hashes.count].into(),
             root_hash,
         }
+    }
+}
+
+/// Hashes of the children of one branch.
+#[derive(Debug, Default)]
+struct Hashes {
+    all: [B256; 16],
+    count: usize,
+}
+
+impl Hashes {
+    fn push(&mut self, hash: B256) {
+        self.all[self.count] = hash;
+        self.count += 1;
     }
 }
 

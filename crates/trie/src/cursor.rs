@@ -4,9 +4,9 @@
 //! a factory is shared, each thread opens its own cursors. All keys ascend: node paths in the order
 //! of [`Nibbles`] (by nibble, a prefix before what it is a prefix of), row keys as bytes.
 
-use crate::TrieAccountRow;
+use crate::{StoredBranch, TrieAccountRow};
 use alloy_primitives::{B256, U256};
-use alloy_trie::{BranchNodeCompact, Nibbles};
+use alloy_trie::Nibbles;
 use std::error::Error;
 
 /// A cursor over the stored branch nodes of one trie.
@@ -19,22 +19,20 @@ pub trait TrieCursor {
     ///
     /// # Errors
     /// When the store cannot be read or a row does not decode.
-    fn seek_exact(
-        &mut self,
-        path: Nibbles,
-    ) -> Result<Option<(Nibbles, BranchNodeCompact)>, Self::Error>;
+    fn seek_exact(&mut self, path: Nibbles)
+    -> Result<Option<(Nibbles, StoredBranch)>, Self::Error>;
 
     /// Moves to the first node at or after `path`.
     ///
     /// # Errors
     /// When the store cannot be read or a row does not decode.
-    fn seek(&mut self, path: Nibbles) -> Result<Option<(Nibbles, BranchNodeCompact)>, Self::Error>;
+    fn seek(&mut self, path: Nibbles) -> Result<Option<(Nibbles, StoredBranch)>, Self::Error>;
 
     /// Moves to the node after the current one; before any seek, to the first one.
     ///
     /// # Errors
     /// When the store cannot be read or a row does not decode.
-    fn next(&mut self) -> Result<Option<(Nibbles, BranchNodeCompact)>, Self::Error>;
+    fn next(&mut self) -> Result<Option<(Nibbles, StoredBranch)>, Self::Error>;
 
     /// The path the cursor stands on, `None` before the first seek and past the end.
     ///

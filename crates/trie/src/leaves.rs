@@ -7,7 +7,7 @@ use alloy_primitives::B256;
 /// dozen steps.
 const MAX_STEPS: usize = 12;
 
-/// A leaf cursor that looks one row ahead and moves forward only.
+/// A leaf cursor that looks one row ahead and moves forward, unless it is told otherwise.
 #[derive(Debug)]
 pub(crate) struct Leaves<C: HashedCursor> {
     cursor: C,
@@ -27,7 +27,13 @@ impl<C: HashedCursor> Leaves<C> {
         self.far = true;
     }
 
-    /// Moves to the first row at or after `lower`, which is not below any earlier position.
+    /// Allows the next position to be below an earlier one.
+    pub(crate) const fn rewind(&mut self) {
+        self.positioned = false;
+    }
+
+    /// Moves to the first row at or after `lower`, which is not below any earlier position since
+    /// the last [`Self::rewind`].
     pub(crate) fn position(&mut self, lower: &B256) -> Result<(), TrieError<C::Error>> {
         if self.positioned {
             if self.is_at_or_after(lower) {

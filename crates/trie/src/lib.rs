@@ -6,10 +6,10 @@
 //! hash, the rest is rebuilt from flat rows.
 //!
 //! # Which branches are stored
-//! A [`BranchNodeCompact`] has three masks: which children exist (*state*), which children are
-//! themselves branches directly below, whose hash is cached here (*hash*), and which children have
-//! a stored node at or below them (*tree*). A branch is stored when its tree or hash mask is not
-//! empty. The root (empty path) is stored whenever it is a branch, so that a walk with one change
+//! A [`StoredBranch`] says which children exist (*state*), which of them are branches directly
+//! below (*branch*), at or below which ones a node is stored (*tree*), and the hashes of all of
+//! them. A branch is stored when its tree or branch mask is not empty, as in Reth; a branch of
+//! leaves alone is not, its hash is kept one level up. The root (empty path) is stored whenever it is a branch, so that a walk with one change
 //! reads one path instead of sixteen subtrees, and it carries the root hash.
 //!
 //! # Parts
@@ -35,13 +35,14 @@ mod prefix_set;
 mod proof;
 mod rebuild;
 mod root;
+mod stored;
 #[cfg(any(test, feature = "test-utils"))]
 pub mod test_utils;
 mod updates;
 mod walker;
 
 pub use account::TrieAccountRow;
-pub use alloy_trie::{BranchNodeCompact, EMPTY_ROOT_HASH, KECCAK_EMPTY, Nibbles, TrieMask};
+pub use alloy_trie::{EMPTY_ROOT_HASH, KECCAK_EMPTY, Nibbles, TrieMask};
 pub use cursor::{
     HashedCursor, HashedCursorFactory, HashedStorageCursor, TrieCursor, TrieCursorFactory,
 };
@@ -57,7 +58,8 @@ pub use prefix_set::{PrefixSet, TriePrefixSets};
 pub use proof::{AccountProof, Proof, StorageProof};
 pub use rebuild::{Rebuild, RebuildSink};
 pub use root::{ParallelStateRoot, StateRoot};
+pub use stored::{StoredBranch, StoredNode};
 pub use updates::{
-    SortedNodes, StateRootOutput, StorageTrieUpdates, StorageTrieUpdatesSorted, TrieUpdates,
-    TrieUpdatesSorted,
+    ReplacedNodes, SortedNodes, StateRootOutput, StorageTrieUpdates, StorageTrieUpdatesSorted,
+    TrieUpdates, TrieUpdatesSorted,
 };

@@ -38,6 +38,18 @@ pub(crate) enum Subtree<V> {
     /// A branch and what is below. A parent that is more than one nibble above reaches it through
     /// an extension.
     Branch(Branch),
+    /// A leaf or an extension that was not looked at: all that is known is what its parent kept.
+    Kept(Kept),
+}
+
+/// A child taken over by its hash.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kept {
+    /// Path of the parent and the child's digit.
+    pub(crate) path: Nibbles,
+    pub(crate) hash: B256,
+    /// Whether something is stored below.
+    pub(crate) stored: bool,
 }
 
 /// A finished branch.
@@ -64,6 +76,7 @@ impl<V> Subtree<V> {
         match self {
             Self::Leaf { key, .. } => nibble(key, depth),
             Self::Branch(branch) => branch.path.get_unchecked(depth),
+            Self::Kept(kept) => kept.path.get_unchecked(depth),
         }
     }
 
@@ -72,6 +85,7 @@ impl<V> Subtree<V> {
         match self {
             Self::Leaf { key, .. } => Nibbles::unpack_array(&key.0).slice(..len),
             Self::Branch(branch) => branch.path.slice(..len),
+            Self::Kept(kept) => kept.path.slice(..len),
         }
     }
 }

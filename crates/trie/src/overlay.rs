@@ -6,10 +6,10 @@
 
 use crate::{
     AccountChange, HashedCursor, HashedCursorFactory, HashedPostStateSorted, HashedStorageCursor,
-    TrieAccountRow, TrieCursor, TrieCursorFactory, TrieUpdatesSorted,
+    StoredBranch, TrieAccountRow, TrieCursor, TrieCursorFactory, TrieUpdatesSorted,
 };
 use alloy_primitives::{B256, U256};
-use alloy_trie::{BranchNodeCompact, Nibbles};
+use alloy_trie::Nibbles;
 
 /// A change of one flat row.
 pub trait RowChange {
@@ -192,7 +192,7 @@ impl<F: HashedCursorFactory> HashedCursorFactory for OverlayHashedCursors<'_, F>
 #[derive(Debug)]
 pub struct OverlayTrieCursor<'a, C> {
     base: Option<C>,
-    changes: &'a [(Nibbles, Option<BranchNodeCompact>)],
+    changes: &'a [(Nibbles, Option<StoredBranch>)],
     index: usize,
     current: Option<Nibbles>,
     started: bool,
@@ -201,14 +201,14 @@ pub struct OverlayTrieCursor<'a, C> {
 impl<'a, C: TrieCursor> OverlayTrieCursor<'a, C> {
     /// Puts changes, ascending by path, on top of a cursor; on top of nothing when `base` is
     /// `None`.
-    pub const fn new(base: Option<C>, changes: &'a [(Nibbles, Option<BranchNodeCompact>)]) -> Self {
+    pub const fn new(base: Option<C>, changes: &'a [(Nibbles, Option<StoredBranch>)]) -> Self {
         Self { base, changes, index: 0, current: None, started: false }
     }
 
     fn arrive(
         &mut self,
-        found: Option<(Nibbles, BranchNodeCompact)>,
-    ) -> Option<(Nibbles, BranchNodeCompact)> {
+        found: Option<(Nibbles, StoredBranch)>,
+    ) -> Option<(Nibbles, StoredBranch)> {
         self.started = true;
         self.current = found.as_ref().map(|(path, _)| *path);
         found
@@ -217,8 +217,8 @@ impl<'a, C: TrieCursor> OverlayTrieCursor<'a, C> {
     /// Merges from the given base entry on.
     fn merge(
         &mut self,
-        mut below: Option<(Nibbles, BranchNodeCompact)>,
-    ) -> Result<Option<(Nibbles, BranchNodeCompact)>, C::Error> {
+        mut below: Option<(Nibbles, StoredBranch)>,
+    ) -> Result<Option<(Nibbles, StoredBranch)>, C::Error> {
         loop {
             let Some((changed, node)) = self.changes.get(self.index) else { return Ok(below) };
             if below.as_ref().is_some_and(|(path, _)| path < changed) {
@@ -240,10 +240,7 @@ impl<'a, C: TrieCursor> OverlayTrieCursor<'a, C> {
 impl<C: TrieCursor> TrieCursor for OverlayTrieCursor<'_, C> {
     type Error = C::Error;
 
-    fn seek_exact(
-        &mut self,
-        path: Nibbles,
-    ) -> Result<Option<(Nibbles, BranchNodeCompact)>, C::Error> {
+    fn seek_exact(&mut self, path: Nibbles) -> Result<Option<(Nibbles, StoredBranch)>, C::Error> {
         self.index = lower_bound(self.changes, self.index, &path);
         let found = match self.changes.get(self.index) {
             Some((changed, node)) if *changed == path => node.clone().map(|node| (path, node)),
@@ -255,7 +252,7 @@ impl<C: TrieCursor> TrieCursor for OverlayTrieCursor<'_, C> {
         Ok(self.arrive(found))
     }
 
-    fn seek(&mut self, path: Nibbles) -> Result<Option<(Nibbles, BranchNodeCompact)>, C::Error> {
+    fn seek(&mut self, path: Nibbles) -> Result<Option<(Nibbles, StoredBranch)>, C::Error> {
         self.index = lower_bound(self.changes, self.index, &path);
         let below = match &mut self.base {
             Some(base) => base.seek(path)?,
@@ -265,7 +262,7 @@ impl<C: TrieCursor> TrieCursor for OverlayTrieCursor<'_, C> {
         Ok(self.arrive(found))
     }
 
-    fn next(&mut self) -> Result<Option<(Nibbles, BranchNodeCompact)>, C::Error> {
+    fn next(&mut self) -> Result<Option<(Nibbles, StoredBranch)>, C::Error> {
         let Some(current) = self.current else {
             return if self.started { Ok(None) } else { self.seek(Nibbles::new()) };
         };

@@ -182,7 +182,7 @@ where
     let targets = keys.keys().iter().map(Nibbles::unpack).collect();
     let mut walk = Walk::with_proofs(trie, rows, ProofRetainer::new(targets));
     let root_node = walk.root_node()?;
-    walk.whole(root_node.as_ref(), keys.keys())?;
+    walk.whole(root_node, keys.keys())?;
     let root = walk.builder.root();
     let nodes = walk.builder.proofs.take().map(ProofRetainer::into_proof_nodes);
     Ok((root, nodes.unwrap_or_default()))

@@ -1,14 +1,11 @@
 //! Root and nodes from flat rows alone.
 
 use crate::{
-    HashedCursor, HashedCursorFactory, TrieAccountRow, TrieError,
-    builder::{Builder, StoredNode},
-    leaves::Leaves,
-    node::LeafValue,
-    walker::Walk,
+    HashedCursor, HashedCursorFactory, StoredBranch, StoredNode, TrieAccountRow, TrieError,
+    builder::Builder, leaves::Leaves, node::LeafValue, walker::Walk,
 };
 use alloy_primitives::B256;
-use alloy_trie::{BranchNodeCompact, Nibbles};
+use alloy_trie::Nibbles;
 use std::{error::Error, marker::PhantomData};
 
 /// Receives what a [`Rebuild`] finds, as it goes. Nodes of one trie come with each one after those
@@ -21,7 +18,7 @@ pub trait RebuildSink {
     ///
     /// # Errors
     /// To end the rebuild.
-    fn account_node(&mut self, path: Nibbles, node: BranchNodeCompact) -> Result<(), Self::Error>;
+    fn account_node(&mut self, path: Nibbles, node: StoredBranch) -> Result<(), Self::Error>;
 
     /// A node of the storage trie of an account.
     ///
@@ -31,7 +28,7 @@ pub trait RebuildSink {
         &mut self,
         hashed_address: B256,
         path: Nibbles,
-        node: BranchNodeCompact,
+        node: StoredBranch,
     ) -> Result<(), Self::Error>;
 
     /// An account whose row names another storage root than its slots have. The state root is

@@ -3,14 +3,18 @@
 use crate::{
     EMPTY_ROOT_HASH, HashedCursor, HashedCursorFactory, HashedPostState, HashedPostStateSorted,
     HashedStorageSorted, OverlayHashedCursor, OverlayHashedCursors, OverlayTrieCursor,
-    StateRootOutput, StorageTrieUpdates, TrieCursor, TrieCursorFactory, TrieError, TrieUpdates,
-    builder::{Builder, StoredNode},
-    node::LeafValue,
+    ReplacedNodes, StateRootOutput, StorageTrieUpdates, StoredBranch, StoredNode, TrieCursor,
+    TrieCursorFactory, TrieError, TrieUpdates,
+    builder::Builder,
+    node::{LeafValue, Subtree},
     prefix_set::{keys_of, split_child},
     walker::{Walk, WalkPart},
 };
-use alloy_primitives::{B256, map::B256Map};
-use alloy_trie::{BranchNodeCompact, Nibbles};
+use alloy_primitives::{
+    B256,
+    map::{B256Map, HashSet},
+};
+use alloy_trie::Nibbles;
 use rayon::prelude::*;
 use std::error::Error;
 use tracing::debug;
@@ -50,17 +54,18 @@ where
             .filter(|(_, storage)| has_changes(storage))
             .map(|(address, storage)| {
                 let (trie, rows) = open_storage(&self.trie, &self.hashed, *address, storage)?;
-                Ok((*address, storage.wiped, serial_root(trie, rows, &keys_of(&storage.slots))?))
+                let outcome = serial_root(trie, rows, &keys_of(&storage.slots))?;
+                storage_outcome(&self.trie, *address, storage.wiped, outcome)
             })
             .collect::<Result<Vec<_>, TrieError<T::Error>>>()?;
 
-        let (storage_tries, storage_roots) = collect_storages(state, outcomes);
-        let overlay = accounts_overlay(state, &storage_roots);
+        let storages = collect_storages(state, outcomes);
+        let overlay = accounts_overlay(state, &storages.roots);
         let keys = keys_of(&overlay.accounts);
         let hashed = OverlayHashedCursors::new(&self.hashed, &overlay);
         let trie = self.trie.account_trie_cursor()?;
         let outcome = serial_root(trie, hashed.hashed_account_cursor()?, &keys)?;
-        Ok(output(outcome, storage_tries, storage_roots, keys.len()))
+        Ok(output(outcome, storages, keys.len()))
     }
 }
 
@@ -112,18 +117,18 @@ where
                 }
                 let open = || open_storage(&self.trie, &self.hashed, *address, &storage);
                 let outcome = parallel_root(open, &keys_of(&storage.slots), self.split_threshold)?;
-                Ok(Some((*address, storage.wiped, outcome)))
+                storage_outcome(&self.trie, *address, storage.wiped, outcome).map(Some)
             })
             .filter_map(Result::transpose)
             .collect::<Result<Vec<_>, TrieError<T::Error>>>()?;
 
-        let (storage_tries, storage_roots) = collect_storages(state, outcomes);
-        let overlay = accounts_overlay(state, &storage_roots);
+        let storages = collect_storages(state, outcomes);
+        let overlay = accounts_overlay(state, &storages.roots);
         let keys = keys_of(&overlay.accounts);
         let hashed = OverlayHashedCursors::new(&self.hashed, &overlay);
         let open = || Ok((self.trie.account_trie_cursor()?, hashed.hashed_account_cursor()?));
         let outcome = parallel_root(open, &keys, self.split_threshold)?;
-        Ok(output(outcome, storage_tries, storage_roots, keys.len()))
+        Ok(output(outcome, storages, keys.len()))
     }
 }
 
@@ -132,12 +137,13 @@ where
 struct TrieOutcome {
     root: B256,
     nodes: Vec<StoredNode>,
+    visited: Vec<StoredNode>,
     removed: Vec<Nibbles>,
 }
 
 impl TrieOutcome {
     const fn unchanged(root: B256) -> Self {
-        Self { root, nodes: Vec::new(), removed: Vec::new() }
+        Self { root, nodes: Vec::new(), visited: Vec::new(), removed: Vec::new() }
     }
 }
 
@@ -150,12 +156,12 @@ where
 {
     let mut walk = Walk::new(trie, rows);
     let root_node = walk.root_node()?;
-    finish_serial(walk, root_node.as_ref(), keys)
+    finish_serial(walk, root_node, keys)
 }
 
 fn finish_serial<T, H, E>(
     mut walk: Walk<T, H>,
-    root_node: Option<&BranchNodeCompact>,
+    root_node: Option<StoredBranch>,
     keys: &[B256],
 ) -> Result<TrieOutcome, TrieError<E>>
 where
@@ -165,13 +171,14 @@ where
     E: Error + 'static,
 {
     if keys.is_empty()
-        && let Some(root) = root_node.and_then(|node| node.root_hash)
+        && let Some(root) = root_node.as_ref().and_then(|node| node.root_hash)
     {
         return Ok(TrieOutcome::unchanged(root));
     }
     walk.whole(root_node, keys)?;
     let root = walk.builder.root();
-    Ok(TrieOutcome { root, nodes: walk.builder.nodes, removed: walk.removed })
+    let Walk { builder, visited, removed, .. } = walk;
+    Ok(TrieOutcome { root, nodes: builder.nodes, visited, removed })
 }
 
 fn parallel_root<T, H, E>(
@@ -189,9 +196,8 @@ where
     let mut walk = Walk::new(trie, rows);
     let root_node = walk.root_node()?;
     if keys.len() <= split_threshold || (root_node.is_none() && walk.has_nodes()?) {
-        return finish_serial(walk, root_node.as_ref(), keys);
+        return finish_serial(walk, root_node, keys);
     }
-    drop(walk);
 
     let mut rest = keys;
     let jobs: Vec<_> = (0..16u8).map(|digit| (digit, split_child(&mut rest, 0, digit))).collect();
@@ -208,27 +214,44 @@ where
             Ok(walk.into_part())
         })
         .collect::<Result<Vec<WalkPart<H::Value>>, TrieError<E>>>()?;
-    Ok(join_parts(parts, root_node.is_some()))
+    if lone_kept(&parts) {
+        return finish_serial(walk, root_node, keys);
+    }
+    Ok(join_parts(parts, root_node))
+}
+
+/// Whether all that is left of a trie is one child that was taken over by its hash: the root is
+/// then a leaf or an extension, for which that child has to be read.
+fn lone_kept<V>(parts: &[WalkPart<V>]) -> bool {
+    let mut subtrees = parts.iter().filter_map(|part| part.subtree.as_ref());
+    matches!((subtrees.next(), subtrees.next()), (Some(Subtree::Kept(_)), None))
 }
 
 /// Joins the sixteen parts of a trie under its root.
-fn join_parts<V: LeafValue>(parts: Vec<WalkPart<V>>, had_root_node: bool) -> TrieOutcome {
+fn join_parts<V: LeafValue>(
+    parts: Vec<WalkPart<V>>,
+    root_node: Option<StoredBranch>,
+) -> TrieOutcome {
     let mut builder = Builder::new(true);
-    let mut removed = Vec::new();
+    let (mut visited, mut removed) = (Vec::new(), Vec::new());
     builder.nodes.reserve(parts.iter().map(|part| part.nodes.len()).sum::<usize>() + 1);
     for part in parts {
         builder.nodes.extend(part.nodes);
+        visited.extend(part.visited);
         removed.extend(part.removed);
         if let Some(subtree) = part.subtree {
             builder.push(subtree);
         }
     }
     builder.close(0, 0);
-    if had_root_node && builder.nodes.last().is_none_or(|(path, _)| !path.is_empty()) {
-        removed.push(Nibbles::new());
+    if let Some(node) = root_node {
+        if builder.nodes.last().is_none_or(|(path, _)| !path.is_empty()) {
+            removed.push(Nibbles::new());
+        }
+        visited.push((Nibbles::new(), node));
     }
     let root = builder.root();
-    TrieOutcome { root, nodes: builder.nodes, removed }
+    TrieOutcome { root, nodes: builder.nodes, visited, removed }
 }
 
 const fn has_changes(storage: &HashedStorageSorted) -> bool {
@@ -260,14 +283,50 @@ where
     Ok((OverlayTrieCursor::new(nodes, &[]), OverlayHashedCursor::new(rows, &storage.slots)))
 }
 
-fn collect_storages(
-    state: &HashedPostState,
-    outcomes: Vec<(B256, bool, TrieOutcome)>,
-) -> (B256Map<StorageTrieUpdates>, B256Map<B256>) {
-    let mut tries = B256Map::with_capacity_and_hasher(outcomes.len(), Default::default());
-    let mut roots = B256Map::with_capacity_and_hasher(outcomes.len(), Default::default());
-    for (address, is_deleted, outcome) in outcomes {
+/// What became of the storage trie of an account. The nodes of one that was dropped were not
+/// visited by the walk, which started from nothing; they are read here.
+fn storage_outcome<T: TrieCursorFactory>(
+    trie: &T,
+    address: B256,
+    is_deleted: bool,
+    mut outcome: TrieOutcome,
+) -> Result<StorageOutcome, TrieError<T::Error>> {
+    if is_deleted {
+        let mut cursor = trie.storage_trie_cursor(address)?;
+        let mut node = cursor.seek(Nibbles::new())?;
+        while let Some(found) = node {
+            outcome.visited.push(found);
+            node = cursor.next()?;
+        }
+        let again: HashSet<_> = outcome.nodes.iter().map(|(path, _)| path).collect();
+        let gone = outcome.visited.iter().filter(|(path, _)| !again.contains(path));
+        outcome.removed = gone.map(|(path, _)| *path).collect();
+    }
+    Ok(StorageOutcome { address, is_deleted, outcome })
+}
+
+struct StorageOutcome {
+    address: B256,
+    is_deleted: bool,
+    outcome: TrieOutcome,
+}
+
+/// What changed in all storage tries.
+#[derive(Default)]
+struct Storages {
+    tries: B256Map<StorageTrieUpdates>,
+    replaced: B256Map<Vec<StoredNode>>,
+    roots: B256Map<B256>,
+}
+
+fn collect_storages(state: &HashedPostState, outcomes: Vec<StorageOutcome>) -> Storages {
+    let mut storages = Storages::default();
+    storages.tries.reserve(outcomes.len());
+    storages.replaced.reserve(outcomes.len());
+    let Storages { tries, replaced, roots } = &mut storages;
+    for StorageOutcome { address, is_deleted, outcome } in outcomes {
         roots.insert(address, outcome.root);
+        replaced.insert(address, outcome.visited);
         let updates = StorageTrieUpdates {
             is_deleted,
             nodes: outcome.nodes.into_iter().collect(),
@@ -278,7 +337,7 @@ fn collect_storages(
     // Should a later block make the account again, its storage starts empty.
     let removed = state.accounts.iter().filter(|(_, account)| account.is_none());
     roots.extend(removed.map(|(address, _)| (*address, EMPTY_ROOT_HASH)));
-    (tries, roots)
+    storages
 }
 
 fn accounts_overlay(
@@ -289,17 +348,12 @@ fn accounts_overlay(
     HashedPostStateSorted { accounts, storages: B256Map::default() }
 }
 
-fn output(
-    outcome: TrieOutcome,
-    storage_tries: B256Map<StorageTrieUpdates>,
-    storage_roots: B256Map<B256>,
-    changed: usize,
-) -> StateRootOutput {
+fn output(outcome: TrieOutcome, storages: Storages, changed: usize) -> StateRootOutput {
     debug!(
         target: "trie::root",
         root = %outcome.root,
         changed,
-        storages = storage_roots.len(),
+        storages = storages.roots.len(),
         nodes = outcome.nodes.len(),
         removed = outcome.removed.len(),
         "computed state root"
@@ -309,8 +363,12 @@ fn output(
         updates: TrieUpdates {
             account_nodes: outcome.nodes.into_iter().collect(),
             removed_nodes: outcome.removed.into_iter().collect(),
-            storage_tries,
+            storage_tries: storages.tries,
         },
-        storage_roots,
+        replaced: ReplacedNodes {
+            account_nodes: outcome.visited,
+            storage_tries: storages.replaced,
+        },
+        storage_roots: storages.roots,
     }
 }

@@ -2,10 +2,10 @@
 
 use crate::{
     HashedCursor, HashedCursorFactory, HashedPostState, HashedStorageCursor, Rebuild, RebuildSink,
-    StateRootOutput, TrieAccountRow, TrieCursor, TrieCursorFactory, TrieError,
+    StateRootOutput, StoredBranch, TrieAccountRow, TrieCursor, TrieCursorFactory, TrieError,
 };
 use alloy_primitives::{B256, U256};
-use alloy_trie::{BranchNodeCompact, Nibbles};
+use alloy_trie::Nibbles;
 use std::{
     collections::{BTreeMap, btree_map::Range},
     convert::Infallible,
@@ -13,7 +13,7 @@ use std::{
 };
 
 /// Stored nodes of one trie.
-pub type Nodes = BTreeMap<Nibbles, BranchNodeCompact>;
+pub type Nodes = BTreeMap<Nibbles, StoredBranch>;
 
 /// Flat rows and stored nodes in memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -114,7 +114,7 @@ pub struct Rebuilt {
 impl RebuildSink for Rebuilt {
     type Error = Infallible;
 
-    fn account_node(&mut self, path: Nibbles, node: BranchNodeCompact) -> Result<(), Infallible> {
+    fn account_node(&mut self, path: Nibbles, node: StoredBranch) -> Result<(), Infallible> {
         self.account_nodes.insert(path, node);
         Ok(())
     }
@@ -123,7 +123,7 @@ impl RebuildSink for Rebuilt {
         &mut self,
         hashed_address: B256,
         path: Nibbles,
-        node: BranchNodeCompact,
+        node: StoredBranch,
     ) -> Result<(), Infallible> {
         self.storage_nodes.entry(hashed_address).or_default().insert(path, node);
         Ok(())
@@ -173,13 +173,10 @@ impl<'a, K: Ord + Copy, V: Clone> MapCursor<'a, K, V> {
     }
 }
 
-impl TrieCursor for MapCursor<'_, Nibbles, BranchNodeCompact> {
+impl TrieCursor for MapCursor<'_, Nibbles, StoredBranch> {
     type Error = Infallible;
 
-    fn seek_exact(
-        &mut self,
-        path: Nibbles,
-    ) -> Result<Option<(Nibbles, BranchNodeCompact)>, Infallible> {
+    fn seek_exact(&mut self, path: Nibbles) -> Result<Option<(Nibbles, StoredBranch)>, Infallible> {
         // A point look-up is cheaper than a range; stepping on from here opens one.
         self.range = None;
         let node = self.map.and_then(|map| map.get(&path)).cloned();
@@ -187,11 +184,11 @@ impl TrieCursor for MapCursor<'_, Nibbles, BranchNodeCompact> {
         Ok(node.map(|node| (path, node)))
     }
 
-    fn seek(&mut self, path: Nibbles) -> Result<Option<(Nibbles, BranchNodeCompact)>, Infallible> {
+    fn seek(&mut self, path: Nibbles) -> Result<Option<(Nibbles, StoredBranch)>, Infallible> {
         Ok(self.find(path))
     }
 
-    fn next(&mut self) -> Result<Option<(Nibbles, BranchNodeCompact)>, Infallible> {
+    fn next(&mut self) -> Result<Option<(Nibbles, StoredBranch)>, Infallible> {
         Ok(self.advance())
     }
 
@@ -217,8 +214,8 @@ impl HashedStorageCursor for MapCursor<'_, B256, U256> {}
 
 impl TrieCursorFactory for MemoryStore {
     type Error = Infallible;
-    type AccountTrieCursor<'a> = MapCursor<'a, Nibbles, BranchNodeCompact>;
-    type StorageTrieCursor<'a> = MapCursor<'a, Nibbles, BranchNodeCompact>;
+    type AccountTrieCursor<'a> = MapCursor<'a, Nibbles, StoredBranch>;
+    type StorageTrieCursor<'a> = MapCursor<'a, Nibbles, StoredBranch>;
 
     fn account_trie_cursor(&self) -> Result<Self::AccountTrieCursor<'_>, Infallible> {
         Ok(MapCursor::new(Some(&self.account_nodes)))

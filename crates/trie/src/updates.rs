@@ -4,7 +4,9 @@ use alloy_primitives::{
     B256,
     map::{B256Map, HashMap, HashSet},
 };
-use alloy_trie::{BranchNodeCompact, Nibbles};
+use alloy_trie::Nibbles;
+
+use crate::{StoredBranch, StoredNode};
 
 /// Changes of the stored nodes of one storage trie.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,7 +14,7 @@ pub struct StorageTrieUpdates {
     /// All nodes from before are gone; `nodes` is everything there is.
     pub is_deleted: bool,
     /// Nodes to write.
-    pub nodes: HashMap<Nibbles, BranchNodeCompact>,
+    pub nodes: HashMap<Nibbles, StoredBranch>,
     /// Paths to delete. Never holds a path of `nodes`.
     pub removed: HashSet<Nibbles>,
 }
@@ -45,7 +47,7 @@ impl StorageTrieUpdates {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrieUpdates {
     /// Nodes of the account trie to write.
-    pub account_nodes: HashMap<Nibbles, BranchNodeCompact>,
+    pub account_nodes: HashMap<Nibbles, StoredBranch>,
     /// Paths of the account trie to delete. Never holds a path of `account_nodes`.
     pub removed_nodes: HashSet<Nibbles>,
     /// Hashed address → changes of its storage trie.
@@ -87,7 +89,7 @@ impl TrieUpdates {
 }
 
 /// Path and node in order; `None` is a deletion.
-pub type SortedNodes = Vec<(Nibbles, Option<BranchNodeCompact>)>;
+pub type SortedNodes = Vec<(Nibbles, Option<StoredBranch>)>;
 
 /// [`StorageTrieUpdates`] with its paths in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -107,6 +109,16 @@ pub struct TrieUpdatesSorted {
     pub storage_tries: B256Map<StorageTrieUpdatesSorted>,
 }
 
+/// The stored nodes that [`TrieUpdates`] overwrite or remove, as they were: what a history of nodes
+/// keeps.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReplacedNodes {
+    /// Nodes of the account trie.
+    pub account_nodes: Vec<StoredNode>,
+    /// Hashed address → nodes of its storage trie.
+    pub storage_tries: B256Map<Vec<StoredNode>>,
+}
+
 /// What a state root computation yields.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StateRootOutput {
@@ -114,15 +126,17 @@ pub struct StateRootOutput {
     pub root: B256,
     /// Changes of the stored nodes, to be written together with the flat rows.
     pub updates: TrieUpdates,
+    /// What those changes replace.
+    pub replaced: ReplacedNodes,
     /// Hashed address → storage root, for each account whose storage changed and for each removed
     /// account (the root of an empty storage).
     pub storage_roots: B256Map<B256>,
 }
 
 fn extend_nodes(
-    nodes: &mut HashMap<Nibbles, BranchNodeCompact>,
+    nodes: &mut HashMap<Nibbles, StoredBranch>,
     removed: &mut HashSet<Nibbles>,
-    later_nodes: &HashMap<Nibbles, BranchNodeCompact>,
+    later_nodes: &HashMap<Nibbles, StoredBranch>,
     later_removed: &HashSet<Nibbles>,
 ) {
     for path in later_removed {
@@ -135,10 +149,7 @@ fn extend_nodes(
     }
 }
 
-fn sorted_nodes(
-    nodes: &HashMap<Nibbles, BranchNodeCompact>,
-    removed: &HashSet<Nibbles>,
-) -> SortedNodes {
+fn sorted_nodes(nodes: &HashMap<Nibbles, StoredBranch>, removed: &HashSet<Nibbles>) -> SortedNodes {
     let mut sorted: SortedNodes = removed
         .iter()
         .map(|path| (*path, None))

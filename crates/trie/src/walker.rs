@@ -1,19 +1,23 @@
 //! The walk over stored branches and flat rows.
 //!
-//! The walk follows the stored branches from the root down. At a child with a cached hash and no
+//! The walk follows the stored branches from the root down. At a child with a kept hash and no
 //! changed key below, the hash is taken and the child skipped. At a child with something stored
-//! below, the walk descends. Everywhere else it reads leaves. Leaves are read forward only, and
-//! only where a branch has to be rebuilt.
+//! below, the walk descends. Everywhere else it reads leaves. Leaves are read forward, and only
+//! below children that change.
+//!
+//! There is one way back: a branch that loses all children but one vanishes, and if that one is a
+//! leaf or an extension, the node that takes the branch's place holds its path. If the walk had
+//! skipped it, it is read after all.
 
 use crate::{
-    HashedCursor, TrieCursor, TrieError,
-    builder::{Builder, StoredNode},
+    HashedCursor, StoredBranch, StoredNode, TrieCursor, TrieError,
+    builder::Builder,
     leaves::Leaves,
-    node::{Branch, BranchNode, LeafValue, Subtree},
+    node::{Branch, BranchNode, Kept, LeafValue, Subtree},
     prefix_set::split_child,
 };
 use alloy_primitives::B256;
-use alloy_trie::{BranchNodeCompact, Nibbles, nodes::RlpNode, proof::ProofRetainer};
+use alloy_trie::{Nibbles, nodes::RlpNode, proof::ProofRetainer};
 
 /// One walk over one trie, or over a part of it.
 #[derive(Debug)]
@@ -21,7 +25,9 @@ pub(crate) struct Walk<T, H: HashedCursor> {
     trie: T,
     leaves: Leaves<H>,
     pub(crate) builder: Builder<H::Value>,
-    /// Stored nodes that the walk went through and that did not come about again.
+    /// Stored nodes that the walk went through, as they were.
+    pub(crate) visited: Vec<StoredNode>,
+    /// Paths of those of them that did not come about again.
     pub(crate) removed: Vec<Nibbles>,
 }
 
@@ -33,14 +39,16 @@ where
     /// A walk that finds out which stored nodes change.
     pub(crate) fn new(trie: T, leaves: H) -> Self {
         let leaves = Leaves::new(leaves);
-        Self { trie, leaves, builder: Builder::new(true), removed: Vec::new() }
+        let builder = Builder::new(true);
+        Self { trie, leaves, builder, visited: Vec::new(), removed: Vec::new() }
     }
 
     /// A walk that retains proofs.
     pub(crate) fn with_proofs(trie: T, leaves: H, proofs: ProofRetainer) -> Self {
-        let mut builder = Builder::new(false);
-        builder.proofs = Some(proofs);
-        Self { trie, leaves: Leaves::new(leaves), builder, removed: Vec::new() }
+        let mut walk = Self::new(trie, leaves);
+        walk.builder = Builder::new(false);
+        walk.builder.proofs = Some(proofs);
+        walk
     }
 
     /// Rebuilds the part below `prefix` from flat rows.
@@ -92,7 +100,8 @@ where
     /// The subtree, the nodes to store and those to remove.
     pub(crate) fn into_part(mut self) -> WalkPart<H::Value> {
         let subtree = self.builder.take_settled();
-        WalkPart { subtree, nodes: self.builder.nodes, removed: self.removed }
+        let Self { builder, visited, removed, .. } = self;
+        WalkPart { subtree, nodes: builder.nodes, visited, removed }
     }
 }
 
@@ -104,7 +113,7 @@ where
     E: std::error::Error + 'static,
 {
     /// The stored root branch, if the root is a branch.
-    pub(crate) fn root_node(&mut self) -> Result<Option<BranchNodeCompact>, TrieError<E>> {
+    pub(crate) fn root_node(&mut self) -> Result<Option<StoredBranch>, TrieError<E>> {
         Ok(match self.trie.seek_exact(Nibbles::new())? {
             Some((path, node)) => {
                 check_node(&path, &node)?;
@@ -122,7 +131,7 @@ where
     /// Walks the whole trie; `changed` are the changed keys in order.
     pub(crate) fn whole(
         &mut self,
-        root_node: Option<&BranchNodeCompact>,
+        root_node: Option<StoredBranch>,
         changed: &[B256],
     ) -> Result<(), TrieError<E>> {
         let path = Nibbles::new();
@@ -132,7 +141,7 @@ where
         match self.trie.seek(path)? {
             Some((path, node)) => {
                 check_node(&path, &node)?;
-                self.towards(0, path, &node, changed)
+                self.towards(0, path, node, changed)
             }
             None => self.rows(&path),
         }
@@ -142,18 +151,23 @@ where
     fn branch(
         &mut self,
         path: Nibbles,
-        node: &BranchNodeCompact,
+        node: StoredBranch,
         mut changed: &[B256],
     ) -> Result<(), TrieError<E>> {
         let mark = self.builder.mark();
         for digit in 0..16 {
             let below = split_child(&mut changed, path.len(), digit);
-            self.child(&path, node, digit, below)?;
+            self.child(&path, &node, digit, below)?;
+        }
+        if let Some(kept) = self.builder.take_lone_kept(mark) {
+            self.leaves.rewind();
+            self.descend(&kept.path, kept.stored, false, &[])?;
         }
         self.builder.close(path.len(), mark);
         if self.builder.nodes.last().is_none_or(|(last, _)| *last != path) {
             self.removed.push(path);
         }
+        self.visited.push((path, node));
         Ok(())
     }
 
@@ -161,36 +175,53 @@ where
     pub(crate) fn child(
         &mut self,
         path: &Nibbles,
-        node: &BranchNodeCompact,
+        node: &StoredBranch,
         digit: u8,
         changed: &[B256],
     ) -> Result<(), TrieError<E>> {
-        let stored = node.tree_mask.is_bit_set(digit);
-        let hashed = node.hash_mask.is_bit_set(digit);
         if changed.is_empty() && !node.state_mask.is_bit_set(digit) {
             return Ok(());
         }
+        let stored = node.tree_mask.is_bit_set(digit);
+        let branch = node.branch_mask.is_bit_set(digit);
         let mut path = *path;
         path.push(digit);
-        if hashed && changed.is_empty() {
+        if changed.is_empty()
+            && let Some(hash) = node.hash_of(digit)
+        {
             if stored {
                 self.leaves.skipped_far();
             }
-            let rlp = RlpNode::word_rlp(&node.hash_for_nibble(digit));
-            let node = BranchNode::Known(rlp);
-            self.builder.push(Subtree::Branch(Branch { path, node, stored }));
+            self.builder.push(if branch {
+                let node = BranchNode::Known(RlpNode::word_rlp(&hash));
+                Subtree::Branch(Branch { path, node, stored })
+            } else {
+                Subtree::Kept(Kept { path, hash, stored })
+            });
             return Ok(());
         }
+        self.descend(&path, stored, branch, changed)
+    }
+
+    /// Rebuilds the part below `path`: where something is stored below from the topmost stored
+    /// node on (it lies at `path` itself if that is a branch), else from flat rows.
+    fn descend(
+        &mut self,
+        path: &Nibbles,
+        stored: bool,
+        branch: bool,
+        changed: &[B256],
+    ) -> Result<(), TrieError<E>> {
         if !stored {
-            return self.rows(&path);
+            return self.rows(path);
         }
-        let found = if hashed { self.trie.seek_exact(path)? } else { self.trie.seek(path)? };
+        let found = if branch { self.trie.seek_exact(*path)? } else { self.trie.seek(*path)? };
         match found {
-            Some((at, node)) if at.starts_with(&path) => {
+            Some((at, node)) if at.starts_with(path) => {
                 check_node(&at, &node)?;
-                self.towards(path.len(), at, &node, changed)
+                self.towards(path.len(), at, node, changed)
             }
-            found => Err(TrieError::MissingNode { prefix: path, got: found.map(|(at, _)| at) }),
+            found => Err(TrieError::MissingNode { prefix: *path, got: found.map(|(at, _)| at) }),
         }
     }
 
@@ -200,25 +231,40 @@ where
         &mut self,
         depth: usize,
         at: Nibbles,
-        node: &BranchNodeCompact,
+        node: StoredBranch,
         mut changed: &[B256],
     ) -> Result<(), TrieError<E>> {
         if depth == at.len() {
             return self.branch(at, node, changed);
         }
         let mark = self.builder.mark();
-        for digit in 0..16 {
-            let below = split_child(&mut changed, depth, digit);
-            if digit == at.get_unchecked(depth) {
-                self.towards(depth + 1, at, node, below)?;
-            } else if !below.is_empty() {
-                let mut path = at.slice(..depth);
-                path.push(digit);
-                self.rows(&path)?;
-            }
+        let way = at.get_unchecked(depth);
+        for digit in 0..way {
+            self.beside(depth, &at, digit, &mut changed)?;
+        }
+        let below = split_child(&mut changed, depth, way);
+        self.towards(depth + 1, at, node, below)?;
+        for digit in way + 1..16 {
+            self.beside(depth, &at, digit, &mut changed)?;
         }
         self.builder.close(depth, mark);
         Ok(())
+    }
+
+    /// Rebuilds what is new beside the way to a stored branch.
+    fn beside(
+        &mut self,
+        depth: usize,
+        at: &Nibbles,
+        digit: u8,
+        changed: &mut &[B256],
+    ) -> Result<(), TrieError<E>> {
+        if split_child(changed, depth, digit).is_empty() {
+            return Ok(());
+        }
+        let mut path = at.slice(..depth);
+        path.push(digit);
+        self.rows(&path)
     }
 }
 
@@ -227,19 +273,17 @@ where
 pub(crate) struct WalkPart<V> {
     pub(crate) subtree: Option<Subtree<V>>,
     pub(crate) nodes: Vec<StoredNode>,
+    pub(crate) visited: Vec<StoredNode>,
     pub(crate) removed: Vec<Nibbles>,
 }
 
 fn check_node<E: std::error::Error>(
     path: &Nibbles,
-    node: &BranchNodeCompact,
+    node: &StoredBranch,
 ) -> Result<(), TrieError<E>> {
-    let (expected, got) = (node.hash_mask.len(), node.hashes.len());
-    let masks_fit = node.tree_mask.is_subset_of(node.state_mask)
-        && node.hash_mask.is_subset_of(node.state_mask)
-        && path.len() < 64;
-    if expected != got || !masks_fit {
-        return Err(TrieError::MalformedNode { path: *path, expected, got });
+    if node.is_consistent() && path.len() < 64 {
+        return Ok(());
     }
-    Ok(())
+    let (expected, got) = (node.hash_mask.len(), node.hashes.len());
+    Err(TrieError::MalformedNode { path: *path, expected, got })
 }

@@ -59,7 +59,7 @@ fn adversarial_keys_force_hard_shapes() {
             std::iter::once(&chain.store.account_nodes).chain(chain.store.storage_nodes.values())
         };
         for nodes in tries() {
-            let hidden = |node: &peruri_trie::BranchNodeCompact| node.tree_mask & !node.hash_mask;
+            let hidden = |node: &peruri_trie::StoredBranch| node.tree_mask & !node.branch_mask;
             below_extension += nodes.values().filter(|node| !hidden(node).is_empty()).count();
             let root = nodes.contains_key(&peruri_trie::Nibbles::new());
             root_extension += usize::from(!nodes.is_empty() && !root);
@@ -228,7 +228,7 @@ fn bare_root_branch_is_stored() {
     let output = StateRoot::new(&store, &store).root_with_updates(&state).unwrap();
     let root = &output.updates.account_nodes[&peruri_trie::Nibbles::new()];
     assert_eq!(root.state_mask.get(), 0b110);
-    assert!(root.tree_mask.is_empty() && root.hash_mask.is_empty());
+    assert!(root.tree_mask.is_empty() && root.branch_mask.is_empty());
     assert_eq!(root.root_hash, Some(output.root));
 }
 

@@ -3,8 +3,8 @@
 
 use alloy_primitives::{B256, U256, map::B256Map};
 use peruri_trie::{
-    BranchNodeCompact, HashedCursor, HashedCursorFactory, HashedPostState, HashedStorage,
-    HashedStorageCursor, Nibbles, OverlayHashedCursors, OverlayTrieCursors, StorageTrieUpdates,
+    HashedCursor, HashedCursorFactory, HashedPostState, HashedStorage, HashedStorageCursor,
+    Nibbles, OverlayHashedCursors, OverlayTrieCursors, StorageTrieUpdates, StoredBranch,
     TrieCursor, TrieCursorFactory, TrieMask, TrieUpdates, test_utils::MemoryStore,
 };
 use proptest::prelude::*;
@@ -21,9 +21,8 @@ fn path(n: u8) -> Nibbles {
     Nibbles::unpack([n]).slice(..usize::from(n % 3))
 }
 
-fn node(n: u8) -> BranchNodeCompact {
-    let none = TrieMask::default();
-    BranchNodeCompact::new(TrieMask::new(u16::from(n) | 1), none, none, vec![], None)
+fn node(n: u8) -> StoredBranch {
+    StoredBranch { state_mask: TrieMask::new(u16::from(n) | 1), ..Default::default() }
 }
 
 #[derive(Clone, Debug)]
@@ -131,7 +130,7 @@ proptest! {
 
 fn check_nodes<C: TrieCursor>(
     mut cursor: C,
-    expected: &BTreeMap<Nibbles, BranchNodeCompact>,
+    expected: &BTreeMap<Nibbles, StoredBranch>,
     steps: &[Step],
 ) -> Result<(), TestCaseError> {
     let after = |at: Option<Nibbles>| match at {

@@ -11,6 +11,8 @@ use crate::ProviderResult;
 ///
 /// Field order matters: the snapshot is released before the database handle.
 pub(crate) struct ReadView {
+    /// Options of point reads: making them costs as much as a small read.
+    point: ReadOptions,
     snapshot: Snapshot<'static>,
     db: Arc<Db>,
 }
@@ -30,13 +32,7 @@ impl ReadView {
         // extended lifetime is never handed out.
         let snapshot =
             unsafe { std::mem::transmute::<Snapshot<'_>, Snapshot<'static>>(raw.snapshot()) };
-        Self { snapshot, db }
-    }
-
-    fn options(&self) -> ReadOptions {
-        let mut options = ReadOptions::default();
-        options.set_snapshot(&self.snapshot);
-        options
+        Self { point: options_at(&snapshot), snapshot, db }
     }
 
     /// Value of a key.
@@ -45,12 +41,12 @@ impl ReadView {
         column: Column,
         key: impl AsRef<[u8]>,
     ) -> ProviderResult<Option<DBPinnableSlice<'_>>> {
-        Ok(self.db.raw().get_pinned_cf_opt(self.db.cf(column)?, key, &self.options())?)
+        Ok(self.db.raw().get_pinned_cf_opt(self.db.cf(column)?, key, &self.point)?)
     }
 
     /// A cursor over all keys, prefix extractor or not.
     pub(crate) fn cursor(&self, column: Column) -> ProviderResult<Cursor<'_>> {
-        let mut options = self.options();
+        let mut options = options_at(&self.snapshot);
         options.set_total_order_seek(true);
         self.raw_cursor(column, options)
     }
@@ -62,7 +58,7 @@ impl ReadView {
         column: Column,
         prefix: &[u8],
     ) -> ProviderResult<Cursor<'_>> {
-        let mut options = self.options();
+        let mut options = options_at(&self.snapshot);
         options.set_iterate_lower_bound(prefix);
         if let Some(end) = prefix_end(prefix) {
             options.set_iterate_upper_bound(end);
@@ -72,7 +68,7 @@ impl ReadView {
 
     /// Like [`prefix_cursor`](Self::prefix_cursor) for a prefix of any length.
     pub(crate) fn range_cursor(&self, column: Column, prefix: &[u8]) -> ProviderResult<Cursor<'_>> {
-        let mut options = self.options();
+        let mut options = options_at(&self.snapshot);
         options.set_total_order_seek(true);
         options.set_iterate_lower_bound(prefix);
         if let Some(end) = prefix_end(prefix) {
@@ -85,6 +81,12 @@ impl ReadView {
         let iter = self.db.raw().raw_iterator_cf_opt(self.db.cf(column)?, options);
         Ok(Cursor { iter })
     }
+}
+
+fn options_at(snapshot: &Snapshot<'_>) -> ReadOptions {
+    let mut options = ReadOptions::default();
+    options.set_snapshot(snapshot);
+    options
 }
 
 /// Smallest key greater than every key with `prefix`; `None` if there is none.

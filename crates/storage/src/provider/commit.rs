@@ -7,8 +7,7 @@ use peruri_primitives::SealedHeader;
 use super::{
     ProviderFactory, Windows,
     changes::{self, Pending},
-    prune, rows,
-    tries::{self, PendingNodes},
+    prune, rows, tries,
 };
 use crate::{
     CanonStateNotification, CommitExtras, ExecutedBlock, Head, ProviderError, ProviderResult,
@@ -106,10 +105,9 @@ impl ProviderFactory {
         let db = &self.inner.db;
         let several = new_blocks.len() > 1;
         let mut pending = Pending::new(several);
-        let mut nodes = PendingNodes::new(several);
         let versions = self.inner.options.history.proofs != Some(0);
         for block in new_blocks {
-            // Flat rows and trie nodes are read and written side by side: neither needs the other.
+            // Flat rows and trie nodes are made side by side: neither needs the other.
             let (rows, trie) = rayon::join(
                 || -> ProviderResult<Batch> {
                     let mut batch = Batch::default();
@@ -118,14 +116,14 @@ impl ProviderFactory {
                     batch.put(Column::BlockChanges, keys::number(block.number()), old.encode());
                     Ok(batch)
                 },
-                || -> ProviderResult<Batch> {
+                || {
                     let mut batch = Batch::default();
-                    tries::write_nodes(db, &mut batch, &mut nodes, block, versions)?;
-                    Ok(batch)
+                    tries::write_nodes(&mut batch, block, versions);
+                    batch
                 },
             );
             batch.append(rows?);
-            batch.append(trie?);
+            batch.append(trie);
         }
         if let Some(last) = new_blocks.last() {
             prune::advance(

@@ -14,8 +14,7 @@ use revm::bytecode::Bytecode;
 use super::{
     ProviderFactory, Windows,
     changes::{self, Pending},
-    commit, rows,
-    tries::{self, PendingNodes},
+    commit, rows, tries,
 };
 use crate::{
     BlockExecutionOutput, ExecutedBlock, ProviderError, ProviderResult,
@@ -122,7 +121,7 @@ impl ProviderFactory {
 
     fn write_genesis(&self, mut batch: Batch, block: &ExecutedBlock) -> ProviderResult<()> {
         let db = self.db();
-        tries::write_nodes(db, &mut batch, &mut PendingNodes::default(), block, false)?;
+        tries::write_nodes(&mut batch, block, false);
         rows::write_block(&mut batch, block)?;
         batch.put(Column::Meta, meta::GENESIS, *block.hash());
         commit::write_head(&mut batch, block, &Windows::default());

@@ -1,10 +1,9 @@
 //! The trie's cursors over one view: newest rows, or the rows as of a block.
 
 use alloy_primitives::{B256, U256};
-use alloy_trie::{BranchNodeCompact, Nibbles};
 use peruri_trie::{
-    HashedCursor, HashedCursorFactory, HashedStorageCursor, PACKED_PATH_LEN, TrieAccountRow,
-    TrieCursor, TrieCursorFactory, pack_path, unpack_path,
+    HashedCursor, HashedCursorFactory, HashedStorageCursor, Nibbles, PACKED_PATH_LEN, StoredBranch,
+    TrieAccountRow, TrieCursor, TrieCursorFactory, pack_path, unpack_path,
 };
 
 use super::{
@@ -186,24 +185,21 @@ pub(crate) enum NodeCursor<'v> {
 impl TrieCursor for NodeCursor<'_> {
     type Error = ProviderError;
 
-    fn seek_exact(
-        &mut self,
-        path: Nibbles,
-    ) -> ProviderResult<Option<(Nibbles, BranchNodeCompact)>> {
+    fn seek_exact(&mut self, path: Nibbles) -> ProviderResult<Option<(Nibbles, StoredBranch)>> {
         match self {
             Self::Newest(nodes) => nodes.seek_exact(path),
             Self::At(nodes) => nodes.seek_exact(path),
         }
     }
 
-    fn seek(&mut self, path: Nibbles) -> ProviderResult<Option<(Nibbles, BranchNodeCompact)>> {
+    fn seek(&mut self, path: Nibbles) -> ProviderResult<Option<(Nibbles, StoredBranch)>> {
         match self {
             Self::Newest(nodes) => nodes.seek(path),
             Self::At(nodes) => nodes.seek(path),
         }
     }
 
-    fn next(&mut self) -> ProviderResult<Option<(Nibbles, BranchNodeCompact)>> {
+    fn next(&mut self) -> ProviderResult<Option<(Nibbles, StoredBranch)>> {
         match self {
             Self::Newest(nodes) => nodes.next(),
             Self::At(nodes) => nodes.next(),
@@ -249,7 +245,7 @@ impl<'v> NewestNodes<'v> {
     pub(super) fn seek_exact(
         &mut self,
         path: Nibbles,
-    ) -> ProviderResult<Option<(Nibbles, BranchNodeCompact)>> {
+    ) -> ProviderResult<Option<(Nibbles, StoredBranch)>> {
         let column = self.column();
         let row = self.view.get(column, self.key(&path))?;
         self.started = true;
@@ -261,14 +257,14 @@ impl<'v> NewestNodes<'v> {
     pub(super) fn seek(
         &mut self,
         path: Nibbles,
-    ) -> ProviderResult<Option<(Nibbles, BranchNodeCompact)>> {
+    ) -> ProviderResult<Option<(Nibbles, StoredBranch)>> {
         self.started = true;
         let key = self.key(&path);
         self.rows()?.seek(key)?;
         self.land()
     }
 
-    pub(super) fn next(&mut self) -> ProviderResult<Option<(Nibbles, BranchNodeCompact)>> {
+    pub(super) fn next(&mut self) -> ProviderResult<Option<(Nibbles, StoredBranch)>> {
         if !self.started {
             return self.seek(Nibbles::new());
         }
@@ -296,7 +292,7 @@ impl<'v> NewestNodes<'v> {
     }
 
     /// Decodes the row under the iterator and takes its path as position.
-    fn land(&mut self) -> ProviderResult<Option<(Nibbles, BranchNodeCompact)>> {
+    fn land(&mut self) -> ProviderResult<Option<(Nibbles, StoredBranch)>> {
         let column = self.column();
         let landed = match &self.rows {
             Some(rows) => rows.current()?.map(|row| parse_node(column, row)).transpose()?,
@@ -309,10 +305,10 @@ impl<'v> NewestNodes<'v> {
 }
 
 /// Decodes a row of `accounts_trie` or `storages_trie`.
-pub(crate) fn parse_node(
+fn parse_node(
     column: Column,
     (key, row): (&[u8], &[u8]),
-) -> ProviderResult<(Nibbles, BranchNodeCompact)> {
+) -> ProviderResult<(Nibbles, StoredBranch)> {
     let path = key
         .len()
         .checked_sub(PACKED_PATH_LEN)

@@ -15,7 +15,7 @@ use revm::bytecode::Bytecode;
 use crate::ProviderResult;
 
 pub(crate) use committed::{CodeCache, CommittedState};
-pub(crate) use cursors::{StateCursors, parse_node, parse_slot};
+pub(crate) use cursors::{StateCursors, parse_slot};
 pub use database::StateProviderDatabase;
 pub(crate) use overlay::OverlayState;
 

@@ -6,7 +6,7 @@
 //! compaction filter may drop old rows without looking at others.
 
 use alloy_primitives::B256;
-use alloy_trie::{BranchNodeCompact, Nibbles};
+use peruri_trie::{Nibbles, StoredBranch};
 
 use super::cursors::NewestNodes;
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// What a change row says about a path.
-type Before = (Nibbles, Option<BranchNodeCompact>);
+type Before = (Nibbles, Option<StoredBranch>);
 
 /// Nodes of one trie as of a block inside the proof window.
 pub(crate) struct NodesAt<'v> {
@@ -49,7 +49,7 @@ impl<'v> NodesAt<'v> {
     pub(super) fn seek_exact(
         &mut self,
         path: Nibbles,
-    ) -> ProviderResult<Option<(Nibbles, BranchNodeCompact)>> {
+    ) -> ProviderResult<Option<(Nibbles, StoredBranch)>> {
         self.started = true;
         let found = match self.first_change_after(&path)? {
             Some((_, before)) => before.map(|node| (path, node)),
@@ -62,14 +62,14 @@ impl<'v> NodesAt<'v> {
     pub(super) fn seek(
         &mut self,
         path: Nibbles,
-    ) -> ProviderResult<Option<(Nibbles, BranchNodeCompact)>> {
+    ) -> ProviderResult<Option<(Nibbles, StoredBranch)>> {
         let newest = self.newest.seek(path)?;
         let from = keys::trie_version(self.address.as_ref(), &path, u64::MAX);
         self.versions()?.seek(from)?;
         self.merge(newest)
     }
 
-    pub(super) fn next(&mut self) -> ProviderResult<Option<(Nibbles, BranchNodeCompact)>> {
+    pub(super) fn next(&mut self) -> ProviderResult<Option<(Nibbles, StoredBranch)>> {
         if !self.started {
             return self.seek(Nibbles::new());
         }
@@ -87,8 +87,8 @@ impl<'v> NodesAt<'v> {
     /// both are one path, the change decides.
     fn merge(
         &mut self,
-        mut newest: Option<(Nibbles, BranchNodeCompact)>,
-    ) -> ProviderResult<Option<(Nibbles, BranchNodeCompact)>> {
+        mut newest: Option<(Nibbles, StoredBranch)>,
+    ) -> ProviderResult<Option<(Nibbles, StoredBranch)>> {
         self.started = true;
         let found = loop {
             let Some((path, before)) = self.next_change(newest.as_ref().map(|(path, _)| path))?
@@ -142,10 +142,7 @@ impl<'v> NodesAt<'v> {
     }
 
     /// First current node behind `path`.
-    fn newest_after(
-        &mut self,
-        path: Nibbles,
-    ) -> ProviderResult<Option<(Nibbles, BranchNodeCompact)>> {
+    fn newest_after(&mut self, path: Nibbles) -> ProviderResult<Option<(Nibbles, StoredBranch)>> {
         match self.newest.seek(path)? {
             Some((found, _)) if found == path => self.newest.next(),
             other => Ok(other),

@@ -3,8 +3,7 @@
 use std::{cell::RefCell, collections::HashSet, sync::Arc};
 
 use alloy_primitives::{B256, hex};
-use alloy_trie::{BranchNodeCompact, Nibbles};
-use peruri_trie::{Rebuild, RebuildSink, pack_path};
+use peruri_trie::{Nibbles, Rebuild, RebuildSink, StoredBranch, pack_path};
 
 use super::{
     Discrepancy, Progress, RepairReport, VerifyReport, counted::Counted, progress::Counter,
@@ -117,7 +116,7 @@ impl Check {
         &mut self,
         column: Column,
         key: Vec<u8>,
-        node: &BranchNodeCompact,
+        node: &StoredBranch,
     ) -> ProviderResult<()> {
         self.report.nodes = self.report.nodes.saturating_add(1);
         let row = node::encode(node);
@@ -200,7 +199,7 @@ impl Check {
 impl RebuildSink for Check {
     type Error = ProviderError;
 
-    fn account_node(&mut self, path: Nibbles, node: BranchNodeCompact) -> ProviderResult<()> {
+    fn account_node(&mut self, path: Nibbles, node: StoredBranch) -> ProviderResult<()> {
         self.check_node(Column::AccountsTrie, pack_path(&path).to_vec(), &node)
     }
 
@@ -208,7 +207,7 @@ impl RebuildSink for Check {
         &mut self,
         hashed_address: B256,
         path: Nibbles,
-        node: BranchNodeCompact,
+        node: StoredBranch,
     ) -> ProviderResult<()> {
         let key = keys::storage_node(&hashed_address, &path).to_vec();
         self.check_node(Column::StoragesTrie, key, &node)

@@ -2,19 +2,36 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use alloy_primitives::{B256, U256, map::B256Map};
-use alloy_trie::{HashBuilder, TrieAccount, TrieMask};
+use alloy_trie::{BranchNodeCompact, HashBuilder, TrieAccount, TrieMask};
 use eth_trie::{EthTrie, MemoryDB, Trie};
 use peruri_trie::{
-    BranchNodeCompact, HashedPostState, Nibbles, OverlayHashedCursors, OverlayTrieCursors,
-    ParallelStateRoot, StateRoot, StateRootOutput,
+    HashedPostState, Nibbles, OverlayHashedCursors, OverlayTrieCursors, ParallelStateRoot,
+    StateRoot, StateRootOutput, StoredBranch, StoredNode,
     test_utils::{MemoryStore, Nodes},
 };
 use rand::{Rng, rngs::StdRng};
 use reth_primitives_traits::Account;
 use std::{collections::BTreeMap, sync::Arc};
 
+/// Stored nodes as alloy has them: without the hashes of leaves and extensions.
+pub type CompactNodes = BTreeMap<Nibbles, BranchNodeCompact>;
+
+pub fn compact(nodes: &Nodes) -> CompactNodes {
+    let compact = |node: &StoredBranch| {
+        let branches = (0..16).filter(|digit| node.branch_mask.is_bit_set(*digit));
+        BranchNodeCompact::new(
+            node.state_mask,
+            node.tree_mask,
+            node.branch_mask,
+            branches.map(|digit| node.hash_of(digit).expect("a branch is hashed")).collect(),
+            node.root_hash,
+        )
+    };
+    nodes.iter().map(|(path, node)| (*path, compact(node))).collect()
+}
+
 /// Root and stored nodes by alloy's hash builder.
-pub fn alloy_trie_of(leaves: &BTreeMap<B256, Vec<u8>>) -> (B256, Nodes) {
+pub fn alloy_trie_of(leaves: &BTreeMap<B256, Vec<u8>>) -> (B256, CompactNodes) {
     let mut builder = HashBuilder::default().with_updates(true);
     let mut digits = 0u16;
     for (key, value) in leaves {
@@ -23,7 +40,7 @@ pub fn alloy_trie_of(leaves: &BTreeMap<B256, Vec<u8>>) -> (B256, Nodes) {
     }
     let root = builder.root();
     let (_, nodes) = builder.split();
-    let mut nodes: Nodes = nodes.into_iter().collect();
+    let mut nodes: CompactNodes = nodes.into_iter().collect();
     if digits.count_ones() > 1 {
         let mask = TrieMask::new(digits);
         let none = TrieMask::default();
@@ -69,8 +86,10 @@ pub fn check_store(store: &MemoryStore, root: B256, thorough: bool) {
     let leaves = account_leaves(store);
     let (expected, nodes) = alloy_trie_of(&leaves);
     assert_eq!(root, expected, "state root");
-    assert_eq!(store.account_nodes, nodes, "account nodes");
-    assert_eq!(store.storage_nodes, storage_nodes, "storage nodes");
+    assert_eq!(compact(&store.account_nodes), nodes, "account nodes");
+    let compact: BTreeMap<_, _> =
+        store.storage_nodes.iter().map(|(address, nodes)| (*address, compact(nodes))).collect();
+    assert_eq!(compact, storage_nodes, "storage nodes");
     if thorough {
         let accounts = store.accounts.iter().map(|(k, row)| (*k, TrieAccount::from(*row)));
         assert_eq!(alloy_trie::root::state_root(accounts), expected);
@@ -233,6 +252,8 @@ impl Chain {
             assert!(!serial.updates.removed_nodes.contains(path));
         }
 
+        self.check_replaced(&serial);
+
         let nodes = self.output.updates.to_sorted();
         let rows = self.pending.to_sorted(&self.output.storage_roots);
         let over = StateRoot::new(
@@ -252,6 +273,25 @@ impl Chain {
         serial
     }
 
+    /// What is replaced must be what the store has at every path that is written or removed.
+    fn check_replaced(&self, output: &StateRootOutput) {
+        let updates = output.updates.to_sorted();
+        check_replaced(
+            &self.store.account_nodes,
+            &updates.account_nodes,
+            &output.replaced.account_nodes,
+        );
+        for (address, updates) in &updates.storage_tries {
+            let none = Nodes::new();
+            let stored = self.store.storage_nodes.get(address).unwrap_or(&none);
+            let replaced = &output.replaced.storage_tries[address];
+            check_replaced(stored, &updates.nodes, replaced);
+            if updates.is_deleted {
+                assert_eq!(&replaced.iter().cloned().collect::<Nodes>(), stored);
+            }
+        }
+    }
+
     /// Writes the pending blocks at once.
     pub fn flush(&mut self) {
         self.base.apply(&self.pending, &self.output);
@@ -265,4 +305,13 @@ impl Chain {
         let state = post_state(&|address| self.store.accounts.contains_key(address), edits, key);
         self.extend(&state)
     }
+}
+
+fn check_replaced(stored: &Nodes, updates: &peruri_trie::SortedNodes, replaced: &[StoredNode]) {
+    let replaced: Nodes = replaced.iter().cloned().collect();
+    let expected: Nodes = updates
+        .iter()
+        .filter_map(|(path, _)| stored.get(path).map(|node| (*path, node.clone())))
+        .collect();
+    assert_eq!(replaced, expected, "replaced");
 }
