@@ -13,3 +13,7 @@ pub mod report;
 pub mod stats;
 pub mod subject;
 pub mod throughput;
+
+/// What is measured in process runs with the allocator it has in the node.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;

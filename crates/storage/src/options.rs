@@ -37,7 +37,7 @@ pub struct DbOptions {
 impl Default for DbOptions {
     fn default() -> Self {
         Self {
-            block_cache_bytes: 48 << 20,
+            block_cache_bytes: 256 << 20,
             write_buffer_bytes: 64 << 20,
             max_open_files: 512,
             background_jobs: 2,

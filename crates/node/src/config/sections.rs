@@ -91,7 +91,7 @@ options! {
     DbArgs => DbConfig, "Database"
     {
         min_free: u64 = 2_048_u64, "db.min-free", "Free MiB below which no blocks are produced";
-        cache: usize = 64_usize, "db.cache", "Block cache in MiB";
+        cache: usize = 256_usize, "db.cache", "Block cache in MiB";
     }
     optional {}
 }
