@@ -3,13 +3,16 @@
 use alloy_consensus::transaction::SignerRecoverable;
 use alloy_eips::eip2718::Decodable2718;
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy_signer_local::PrivateKeySigner;
 use eyre::{Context, Result, eyre};
 use peruri_chainspec::ChainSpec;
+use peruri_engine::{BlockImporter, SealSigner};
 use peruri_evm::{AssembledBlock, BlockAssembler, NextBlockEnvAttributes, PeruriEvmConfig};
-use peruri_ibft2::{ExtraData, Form};
+use peruri_ibft2::{ExtraData, Form, ValidatorSet, sealing};
 use peruri_primitives::{Header, SealedHeader, TransactionSigned};
-use peruri_storage::{DbOptions, ProviderFactory};
+use peruri_storage::{DbOptions, ExecutedBlock, ProviderFactory};
 use peruri_testnet::{Network, SignedTransaction, Token, Wallet, stranger};
+use peruri_validation::{IbftConsensus, StoredValidators};
 use rayon::prelude::*;
 use std::{fmt::Write, path::Path, sync::Arc};
 
@@ -29,6 +32,8 @@ pub struct Chain {
     pub factory: ProviderFactory,
     /// The EVM of the chain.
     pub evm: PeruriEvmConfig,
+    spec: Arc<ChainSpec>,
+    validator: SealSigner,
     senders: Vec<Wallet>,
     accounts: u64,
     next: u64,
@@ -44,13 +49,40 @@ impl Chain {
             .into_par_iter()
             .map(|i| Wallet::fresh(i, NETWORK))
             .collect::<Result<Vec<_>, _>>()?;
-        let genesis = genesis_json(&holders(&senders, accounts))?;
+        let validator = SealSigner::new(PrivateKeySigner::from_bytes(&B256::repeat_byte(0x51))?);
+        let genesis = genesis_json(validator.address(), &holders(&senders, accounts))?;
         let (spec, _notices) = ChainSpec::from_genesis_json(&genesis)?;
         drop(genesis);
         let spec = Arc::new(spec);
         let factory = ProviderFactory::open(folder, Arc::clone(&spec), DbOptions::default())?;
         factory.init_genesis()?;
-        Ok(Self { factory, evm: PeruriEvmConfig::new(spec), senders, accounts, next: 0 })
+        let evm = PeruriEvmConfig::new(spec.clone());
+        Ok(Self { factory, evm, spec, validator, senders, accounts, next: 0 })
+    }
+
+    /// An importer into another store of this chain, which begins at its genesis.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn importer(&self, folder: &Path) -> Result<BlockImporter> {
+        let spec = &self.spec;
+        let factory = ProviderFactory::open(folder, spec.clone(), DbOptions::default())?;
+        factory.init_genesis()?;
+        let schedule = spec.ibft2().ok_or_else(|| eyre!("a chain without validators"))?.clone();
+        let validators = StoredValidators::new(factory.clone(), Arc::new(schedule));
+        let consensus = IbftConsensus::new(spec.clone(), Arc::new(validators));
+        Ok(BlockImporter::new(spec.clone(), factory, self.evm.clone(), Arc::new(consensus)))
+    }
+
+    /// RLP of a block with the seal of the chain's validator.
+    ///
+    /// # Errors
+    /// If the block is none of this chain.
+    pub fn sealed(&self, block: &ExecutedBlock) -> Result<Vec<u8>> {
+        let mut block = block.recovered_block.clone_block();
+        let seal = self.validator.seal(sealing::digest_to_sign(&block.header)?)?;
+        block.header = sealing::seal_header(&block.header, 0, vec![seal])?;
+        Ok(alloy_rlp::encode(block))
     }
 
     /// All accounts, senders first.
@@ -130,13 +162,13 @@ impl Chain {
     }
 
     fn next_header(&self, parent: &SealedHeader) -> Header {
-        let vanity = Bytes::from_static(&[0; 32]);
-        let extra_data = ExtraData::genesis(vanity, vec![Address::repeat_byte(1)]);
+        let validator = self.validator.address();
+        let validators = ValidatorSet::from_iter([validator]);
         let attributes = NextBlockEnvAttributes {
             timestamp: parent.timestamp + 1,
-            coinbase: Address::repeat_byte(1),
+            coinbase: validator,
             gas_limit: parent.gas_limit,
-            extra_data: extra_data.encode(Form::All),
+            extra_data: sealing::unsealed_extra_data(B256::ZERO, &validators, None, 0),
             ..Default::default()
         };
         self.evm.next_header(parent, &attributes)
@@ -174,9 +206,9 @@ fn holders(senders: &[Wallet], accounts: u64) -> Vec<Address> {
     known.chain(others).collect()
 }
 
-fn genesis_json(holders: &[Address]) -> Result<String> {
-    let validators = vec![Address::repeat_byte(1)];
-    let extra = ExtraData::genesis(Bytes::from_static(&[0; 32]), validators).encode(Form::All);
+fn genesis_json(validator: Address, holders: &[Address]) -> Result<String> {
+    let vanity = Bytes::from_static(&[0; 32]);
+    let extra = ExtraData::genesis(vanity, vec![validator]).encode(Form::All);
     let mut json = String::with_capacity(holders.len() * 240);
     write!(
         json,

@@ -1,6 +1,7 @@
-//! T15: a block of 1,000 ERC-20 transfers over a large state, imported (decoded, senders recovered,
-//! executed, root computed and compared, committed with a sync), beside the same senders recovered
-//! and the same transactions run in bare revm. Both may use every core.
+//! T15: blocks of 1,000 ERC-20 transfers over a large state, imported as from a file or a peer
+//! (decoded, senders recovered, seals and all rules checked, executed, root computed and compared,
+//! committed), beside the same senders recovered and the same transactions run in bare revm. Both may
+//! use every core.
 
 use crate::{
     bare::BareRevm,
@@ -8,27 +9,24 @@ use crate::{
     machine::{Quiet, own_cpu_time},
     stats::Summary,
 };
-use alloy_consensus::{proofs::calculate_transaction_root, transaction::SignerRecoverable};
-use alloy_primitives::{Address, B256, U256};
-use alloy_rlp::{Decodable, Encodable};
+use alloy_consensus::transaction::SignerRecoverable;
+use alloy_primitives::Address;
+use alloy_rlp::Decodable;
 use eyre::{Result, ensure};
-use peruri_primitives::{Block, RecoveredBlock, TransactionSigned};
-use peruri_storage::{ProviderResult, StateProvider, StateProviderBox};
-use peruri_trie::{AccountProof, HashedPostState, StateRootOutput};
+use peruri_engine::{BlockImporter, EngineError};
+use peruri_evm::PeruriEvmConfig;
+use peruri_primitives::{Block, TransactionSigned};
 use rayon::prelude::*;
-use reth_primitives_traits::Account;
-use revm::bytecode::Bytecode;
 use serde::Serialize;
 use std::{
     path::Path,
-    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
 /// Transactions of a block.
 const BLOCK: usize = 1_000;
 /// Blocks of a round.
-const BLOCKS: usize = 10;
+const BLOCKS: usize = 32;
 
 /// Wall and CPU time of one side in one round.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -41,19 +39,6 @@ pub struct Side {
     pub block_ms: f64,
 }
 
-/// Where the wall time of an import goes, in milliseconds a block.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
-pub struct Phases {
-    /// Decoding, transactions root, senders.
-    pub recover: f64,
-    /// Execution, checks and hashing.
-    pub execute: f64,
-    /// State root and trie nodes.
-    pub root: f64,
-    /// The synced batch.
-    pub commit: f64,
-}
-
 /// One round.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Round {
@@ -61,8 +46,6 @@ pub struct Round {
     pub quiet: Quiet,
     /// Block import.
     pub import: Side,
-    /// Its phases.
-    pub phases: Phases,
     /// Bare revm with recovery.
     pub bare: Side,
     /// Bare revm without recovery, reported beside.
@@ -93,112 +76,92 @@ impl Import {
 /// If the store fails or results differ.
 pub fn measure(folder: &Path, accounts: u64, rounds: usize) -> Result<Import> {
     eprintln!("T15: creating a chain of {accounts} accounts and token holders");
-    let mut chain = Chain::create(&folder.join("import"), accounts)?;
+    let mut chain = Chain::create(&folder.join("made"), accounts)?;
+    let importer = chain.importer(&folder.join("import"))?;
     let mut bare = BareRevm::new(&chain.holders())?;
-    let warm = blocks(&mut chain, &mut bare, folder)?;
-    eprintln!("T15: warm-up {:.1} ms a block", warm.import.block_ms);
+    // All blocks are made first, so that nothing works in the background while it is measured.
+    let made = (0..=rounds).map(|_| make_blocks(&mut chain, BLOCKS)).collect::<Result<Vec<_>>>()?;
+    let evm = chain.evm.clone();
+    drop(chain);
+    let mut made = made.into_iter();
+    if let Some(warm_up) = made.next() {
+        let warm = one_round(&importer, &mut bare, &evm, &warm_up, folder)?;
+        eprintln!("T15: warm-up {:.1} ms a block", warm.import.block_ms);
+    }
     let mut measured = Vec::new();
-    for round in 1..=rounds {
-        let figures = blocks(&mut chain, &mut bare, folder)?;
+    for blocks in made {
+        let figures = one_round(&importer, &mut bare, &evm, &blocks, folder)?;
         eprintln!(
-            "T15: round {round}: import {:.1} ms {:.1?}, bare revm {:.1} ms a block",
-            figures.import.block_ms, figures.phases, figures.bare.block_ms
+            "T15: round {}: import {:.1} ms, bare revm {:.1} ms a block",
+            measured.len() + 1,
+            figures.import.block_ms,
+            figures.bare.block_ms
         );
         measured.push(figures);
     }
     Ok(Import { accounts, transactions: BLOCK, rounds: measured })
 }
 
-/// One round: each block is built (untimed), then imported and run bare, one after the other.
-fn blocks(chain: &mut Chain, bare: &mut BareRevm, folder: &Path) -> Result<Round> {
-    let quiet = Quiet::wait(folder)?;
-    let (mut import, mut revm) = (Clock::default(), Clock::default());
-    let mut run_only = Duration::ZERO;
-    let mut phases = Phases::default();
-    let mut gas = 0;
-    for _ in 0..BLOCKS {
-        let transactions = chain.token_transfers(BLOCK)?;
-        let built = chain.build(&transactions)?.executed;
-        let mut bytes = Vec::new();
-        built.recovered_block.clone_block().encode(&mut bytes);
-        let env = chain.evm.evm_env(built.recovered_block.header());
-        gas += built.execution_output.gas_used;
-        drop(built);
-
-        import.time(|| import_block(chain, &bytes, &mut phases))?;
-        run_only += revm.time(|| run_bare(bare, env, &bytes))?;
-    }
-    let side = |clock: &Clock| Side {
-        mgas_per_second: gas as f64 / 1e6 / clock.wall.as_secs_f64(),
-        cpu_us: clock.cpu.as_secs_f64() * 1e6 / (BLOCK * BLOCKS) as f64,
-        block_ms: clock.wall.as_secs_f64() * 1e3 / BLOCKS as f64,
-    };
-    let bare_run_only_ms = run_only.as_secs_f64() * 1e3 / BLOCKS as f64;
-    Ok(Round { quiet, import: side(&import), phases, bare: side(&revm), bare_run_only_ms })
+/// RLP of blocks of transfers, and the gas they use.
+struct Made {
+    blocks: Vec<Vec<u8>>,
+    gas: u64,
 }
 
-fn import_block(chain: &Chain, mut bytes: &[u8], phases: &mut Phases) -> Result<()> {
-    let mut start = Instant::now();
-    let mut lap = |phase: &mut f64| {
-        *phase += start.elapsed().as_secs_f64() * 1e3 / BLOCKS as f64;
-        start = Instant::now();
+fn make_blocks(chain: &mut Chain, count: usize) -> Result<Made> {
+    let mut made = Made { blocks: Vec::with_capacity(count), gas: 0 };
+    for _ in 0..count {
+        let transactions = chain.token_transfers(BLOCK)?;
+        let block = chain.build(&transactions)?.executed;
+        chain.factory.commit_block(&block)?;
+        made.gas += block.execution_output.gas_used;
+        made.blocks.push(chain.sealed(&block)?);
+    }
+    Ok(made)
+}
+
+/// One round: the blocks are imported, then run bare.
+fn one_round(
+    importer: &BlockImporter,
+    bare: &mut BareRevm,
+    evm: &PeruriEvmConfig,
+    made: &Made,
+    folder: &Path,
+) -> Result<Round> {
+    let quiet = Quiet::wait(folder)?;
+    let (mut import, mut revm) = (Clock::default(), Clock::default());
+    import.time(|| import_blocks(importer, &made.blocks))?;
+    let mut run_only = Duration::ZERO;
+    for block in &made.blocks {
+        run_only += revm.time(|| run_bare(bare, evm, block))?;
+    }
+    let count = made.blocks.len() as f64;
+    let side = |clock: &Clock| Side {
+        mgas_per_second: made.gas as f64 / 1e6 / clock.wall.as_secs_f64(),
+        cpu_us: clock.cpu.as_secs_f64() * 1e6 / (BLOCK as f64 * count),
+        block_ms: clock.wall.as_secs_f64() * 1e3 / count,
     };
-    let block = Block::decode(&mut bytes)?;
-    let root = calculate_transaction_root(&block.body.transactions);
-    ensure!(root == block.header.transactions_root, "transactions root");
-    let senders = recover(&block.body.transactions)?;
-    let block = RecoveredBlock::new_unhashed(block, senders);
-    lap(&mut phases.recover);
-    let state = TimedState { inner: chain.factory.latest()?, root: AtomicU64::new(0) };
-    let executed = chain.evm.process_block(block, &state)?;
-    lap(&mut phases.execute);
-    let root = state.root.load(Ordering::Relaxed) as f64 / 1e6 / BLOCKS as f64;
-    (phases.execute, phases.root) = (phases.execute - root, phases.root + root);
-    drop(state);
-    chain.factory.commit_block(&executed)?;
-    lap(&mut phases.commit);
+    let bare_run_only_ms = run_only.as_secs_f64() * 1e3 / count;
+    Ok(Round { quiet, import: side(&import), bare: side(&revm), bare_run_only_ms })
+}
+
+fn import_blocks(importer: &BlockImporter, blocks: &[Vec<u8>]) -> Result<()> {
+    let decoded = blocks.iter().map(|bytes| {
+        Block::decode(&mut bytes.as_slice()).map_err(|error| EngineError::ChainFile {
+            index: 0,
+            offset: 0,
+            reason: error.to_string(),
+        })
+    });
+    let summary = importer.import(decoded, |_| {})?;
+    ensure!(summary.imported == blocks.len() as u64, "imported {}", summary.imported);
     Ok(())
 }
 
-/// A state that notes how long its roots take, in nanoseconds.
-#[derive(Debug)]
-struct TimedState {
-    inner: StateProviderBox,
-    root: AtomicU64,
-}
-
-impl StateProvider for TimedState {
-    fn account(&self, address: &Address) -> ProviderResult<Option<Account>> {
-        self.inner.account(address)
-    }
-
-    fn storage(&self, address: Address, slot: B256) -> ProviderResult<U256> {
-        self.inner.storage(address, slot)
-    }
-
-    fn bytecode_by_hash(&self, hash: &B256) -> ProviderResult<Option<Bytecode>> {
-        self.inner.bytecode_by_hash(hash)
-    }
-
-    fn block_hash(&self, number: u64) -> ProviderResult<Option<B256>> {
-        self.inner.block_hash(number)
-    }
-
-    fn state_root_with_updates(&self, state: &HashedPostState) -> ProviderResult<StateRootOutput> {
-        let start = Instant::now();
-        let output = self.inner.state_root_with_updates(state);
-        self.root.fetch_add(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
-        output
-    }
-
-    fn proof(&self, address: Address, slots: &[B256]) -> ProviderResult<AccountProof> {
-        self.inner.proof(address, slots)
-    }
-}
-
 /// Returns the time of the execution alone.
-fn run_bare(bare: &mut BareRevm, env: alloy_evm::EvmEnv, mut bytes: &[u8]) -> Result<Duration> {
+fn run_bare(bare: &mut BareRevm, evm: &PeruriEvmConfig, mut bytes: &[u8]) -> Result<Duration> {
     let block = Block::decode(&mut bytes)?;
+    let env = evm.evm_env(&block.header);
     let senders = recover(&block.body.transactions)?;
     let start = Instant::now();
     let gas = bare.run(env, &block.body.transactions, &senders)?;
@@ -237,14 +200,13 @@ mod tests {
     fn both_sides_agree_on_a_small_state() {
         let folder = tempfile::tempdir().expect("folder");
         let mut chain =
-            Chain::create(&folder.path().join("import"), SENDERS as u64 + 100).expect("chain");
+            Chain::create(&folder.path().join("made"), SENDERS as u64 + 100).expect("chain");
+        let importer = chain.importer(&folder.path().join("import")).expect("store");
         let mut bare = BareRevm::new(&chain.holders()).expect("state");
-        let transactions = chain.token_transfers(20).expect("signed");
-        let built = chain.build(&transactions).expect("built").executed;
-        let mut bytes = Vec::new();
-        built.recovered_block.clone_block().encode(&mut bytes);
-        let env = chain.evm.evm_env(built.recovered_block.header());
-        import_block(&chain, &bytes, &mut Phases::default()).expect("imported");
-        run_bare(&mut bare, env, &bytes).expect("the same gas");
+        let made = make_blocks(&mut chain, 2).expect("made");
+        import_blocks(&importer, &made.blocks).expect("imported");
+        for block in &made.blocks {
+            run_bare(&mut bare, &chain.evm, block).expect("the same gas");
+        }
     }
 }

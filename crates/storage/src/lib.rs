@@ -32,7 +32,7 @@ pub use error::{ProviderError, ProviderResult};
 pub use index::{BlockBitmap, LogTerm};
 pub use options::{DbOptions, HistoryWindows};
 pub use provider::{ProviderFactory, Windows};
-pub use state::{StateProvider, StateProviderBox, StateProviderDatabase};
+pub use state::{CandidateChain, StateProvider, StateProviderBox, StateProviderDatabase};
 pub use tools::{
     ColumnStats, DbStats, Discrepancy, NoProgress, Progress, RepairReport, VerifyReport, free_space,
 };

@@ -38,7 +38,7 @@ impl Default for DbOptions {
     fn default() -> Self {
         Self {
             block_cache_bytes: 256 << 20,
-            write_buffer_bytes: 64 << 20,
+            write_buffer_bytes: 128 << 20,
             max_open_files: 512,
             background_jobs: 2,
             history: HistoryWindows::default(),

@@ -35,6 +35,7 @@ mod prefix_set;
 mod proof;
 mod rebuild;
 mod root;
+mod stack;
 mod stored;
 #[cfg(any(test, feature = "test-utils"))]
 pub mod test_utils;

@@ -74,7 +74,8 @@ impl Batch {
     }
 
     /// Builds the RocksDB batch: sorted keys per column family, so that memtable inserts and later
-    /// compactions find neighbours together. The sort is stable, which keeps the order of equal keys.
+    /// compactions find neighbours together. The sort is stable, which keeps the order of equal keys;
+    /// what a later row replaces is left out.
     pub(crate) fn build(self, db: &Db) -> ProviderResult<WriteBatch> {
         let mut batch = WriteBatch::with_capacity_bytes(self.bytes + (64 << 10));
         for (column, mut ops) in Column::ALL.into_iter().zip(self.ops) {
@@ -83,7 +84,14 @@ impl Batch {
             }
             ops.sort_by(|(a, _), (b, _)| a.cmp(b));
             let cf = db.cf(column)?;
-            for (key, op) in ops {
+            let mut ops = ops.into_iter().peekable();
+            while let Some((key, op)) = ops.next() {
+                let replaced = ops
+                    .peek()
+                    .is_some_and(|(next, after)| *next == key && !matches!(after, Op::Merge(_)));
+                if replaced {
+                    continue;
+                }
                 match op {
                     Op::Put(value) => batch.put_cf(cf, key, value),
                     Op::Merge(operand) => batch.merge_cf(cf, key, operand),

@@ -10,7 +10,7 @@ use std::sync::{
 
 use rocksdb::{
     BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType,
-    Options, SliceTransform, compaction_filter::Decision,
+    DataBlockIndexType, Options, SliceTransform, compaction_filter::Decision,
 };
 
 use crate::{codecs::keys, index};
@@ -92,6 +92,8 @@ impl Column {
 pub(crate) type TrieVersionFloor = Arc<AtomicU64>;
 
 const BLOOM_BITS: f64 = 10.0;
+/// Part of a memtable's size for a filter over its keys.
+const MEMTABLE_BLOOM_RATIO: f64 = 0.02;
 const MEMTABLE_ARENA_BYTES: usize = 256 << 10;
 const MEMTABLE_BYTES: usize = 32 << 20;
 const BLOB_MIN_BYTES: u64 = 4 << 10;
@@ -122,8 +124,8 @@ fn options(column: Column, cache: &Cache, trie_floor: &TrieVersionFloor) -> Opti
     table.set_block_cache(cache);
     table.set_cache_index_and_filter_blocks(true);
     table.set_cache_index_and_filter_blocks_with_high_priority(true);
-    // In pieces: whole filters and indices of a large table do not stay in a small cache, and each
-    // look-up would read and checksum megabytes.
+    // In pieces: whole filters and indices of large tables of old rows would drive the state out of
+    // the cache, and each look-up would read and checksum megabytes.
     table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
     table.set_partition_filters(true);
     table.set_metadata_block_size(4 << 10);
@@ -145,31 +147,24 @@ fn specialise(
         Column::Headers => opts.set_compression_type(DBCompressionType::Lz4),
         Column::HeaderNumbers | Column::TxLookup => table.set_bloom_filter(BLOOM_BITS, false),
         Column::Bodies | Column::Receipts | Column::Bytecodes => blobs(opts),
-        Column::HashedAccounts => {
-            table.set_bloom_filter(BLOOM_BITS, false);
-            table.set_pin_l0_filter_and_index_blocks_in_cache(true);
-        }
+        Column::HashedAccounts => hot(opts, table),
         Column::HashedStorages => {
             opts.set_prefix_extractor(SliceTransform::create_fixed_prefix(32));
-            table.set_bloom_filter(BLOOM_BITS, false);
-            table.set_pin_l0_filter_and_index_blocks_in_cache(true);
+            hot(opts, table);
         }
         Column::AccountsTrie => {
             table.set_block_size(4 << 10);
-            table.set_bloom_filter(BLOOM_BITS, false);
-            table.set_pin_l0_filter_and_index_blocks_in_cache(true);
+            hot(opts, table);
         }
         Column::StoragesTrie => {
             opts.set_prefix_extractor(SliceTransform::create_fixed_prefix(32));
             table.set_block_size(4 << 10);
-            table.set_bloom_filter(BLOOM_BITS, false);
-            table.set_pin_l0_filter_and_index_blocks_in_cache(true);
+            hot(opts, table);
         }
         Column::AccountVersions => versions(opts, table, 32),
         Column::StorageVersions => versions(opts, table, 64),
         Column::BlockChanges | Column::Rounds => zstd(opts),
         Column::TrieVersions => {
-            zstd(opts);
             let floor = Arc::clone(trie_floor);
             opts.set_compaction_filter("peruri.trie_versions", move |_level, key, _value| {
                 match keys::trie_version_number(key) {
@@ -184,6 +179,19 @@ fn specialise(
         }
         Column::Votes | Column::Meta => {}
     }
+}
+
+/// State and trie: read at every step of every block, by exact key for the most part. Their filters
+/// and indices are small beside the cache, so they are whole: one look-up instead of two.
+fn hot(opts: &mut Options, table: &mut BlockBasedOptions) {
+    table.set_bloom_filter(BLOOM_BITS, false);
+    table.set_partition_filters(false);
+    table.set_index_type(BlockBasedIndexType::BinarySearch);
+    table.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    table.set_data_block_index_type(DataBlockIndexType::BinaryAndHash);
+    table.set_data_block_hash_ratio(0.75);
+    opts.set_memtable_whole_key_filtering(true);
+    opts.set_memtable_prefix_bloom_ratio(MEMTABLE_BLOOM_RATIO);
 }
 
 /// Rows that are compressed by their codec; large ones go to blob files, so that compaction does not

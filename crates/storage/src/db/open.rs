@@ -56,7 +56,8 @@ impl Db {
                 source,
             })?;
         }
-        let cache = Cache::new_lru_cache(options.block_cache_bytes);
+        // Without a lock around each look-up; the size of its entries is found out as it goes.
+        let cache = Cache::new_hyper_clock_cache(options.block_cache_bytes, 0);
         let trie_floor = TrieVersionFloor::new(AtomicU64::new(0));
         let inner = DB::open_cf_descriptors(
             &db_options(options),

@@ -20,8 +20,8 @@ use quick_cache::sync::Cache;
 use tokio::sync::broadcast;
 
 use crate::{
-    CanonStateNotification, DbOptions, ExecutedBlock, Head, ProviderError, ProviderResult,
-    StateProviderBox,
+    CandidateChain, CanonStateNotification, DbOptions, ExecutedBlock, Head, ProviderError,
+    ProviderResult, StateProviderBox,
     codecs::{blocks, keys, meta},
     db::{Column, Db},
     state::{CodeCache, CommittedState, OverlayState},
@@ -158,37 +158,35 @@ impl ProviderFactory {
         self.history_by_block_number(number)
     }
 
-    /// State after block `parent_hash`, where `blocks` (oldest first) lead from a committed block to
-    /// it. Blocks that have been committed meanwhile are taken from the database. With no blocks,
-    /// `parent_hash` must be committed.
+    /// State after block `parent_hash`, to which `candidates` lead from a committed block; some of
+    /// them may have been committed meanwhile. Without candidates `parent_hash` must be committed.
     ///
     /// # Errors
-    /// [`ProviderError::Disconnected`] if the blocks are not a chain that ends in `parent_hash`;
+    /// [`ProviderError::Disconnected`] if the candidates are not a chain that ends in `parent_hash`;
     /// [`ProviderError::HashNotFound`] if it does not begin on a committed block;
     /// [`ProviderError::OutsideWindow`] if that block's state is gone.
     pub fn overlay(
         &self,
         parent_hash: BlockHash,
-        mut blocks: Vec<Arc<ExecutedBlock>>,
+        candidates: impl Into<CandidateChain>,
     ) -> ProviderResult<StateProviderBox> {
-        check_connected(parent_hash, &blocks)?;
+        let chain = candidates.into();
+        check_connected(parent_hash, chain.blocks())?;
         let base = self.committed_state()?;
-        if let Some(at) = blocks.iter().position(|block| block.hash() == base.head().hash) {
-            blocks.drain(..=at);
+        let head = base.head().hash;
+        if head == parent_hash {
+            return Ok(Box::new(base));
         }
-        let Some(first) = blocks.first() else {
-            if base.head().hash == parent_hash {
-                return Ok(Box::new(base));
-            }
+        let Some(first) = chain.blocks().first() else {
             return self.state_by_block_hash(parent_hash);
         };
         let root = first.parent_hash();
-        if base.head().hash == root {
-            return Ok(Box::new(OverlayState::new(base, blocks)));
+        if head == root || chain.blocks().iter().any(|block| block.hash() == head) {
+            return Ok(Box::new(OverlayState::new(base, chain)));
         }
         let number = self.block_number(root)?.ok_or(ProviderError::HashNotFound(root))?;
         let base = self.committed_state_at(number)?;
-        Ok(Box::new(OverlayState::new(base, blocks)))
+        Ok(Box::new(OverlayState::new(base, chain)))
     }
 
     /// Told of every block after it is on disk. A subscriber that lags by more than

@@ -1,5 +1,6 @@
 //! State at a block: committed, historical, or on top of candidates.
 
+mod candidates;
 mod committed;
 mod cursors;
 mod database;
@@ -14,6 +15,7 @@ use revm::bytecode::Bytecode;
 
 use crate::ProviderResult;
 
+pub use candidates::CandidateChain;
 pub(crate) use committed::{CodeCache, CommittedState};
 pub(crate) use cursors::{StateCursors, parse_slot};
 pub use database::StateProviderDatabase;

@@ -4,7 +4,7 @@ use alloy_primitives::{Address, B256, U256};
 use revm::{Database, DatabaseRef};
 
 use super::support::{Edit, Model, RICH, TestChain, assert_state, execute};
-use crate::{ExecutedBlock, ProviderError, StateProviderDatabase};
+use crate::{CandidateChain, ExecutedBlock, ProviderError, StateProviderDatabase};
 
 fn edits(number: u64) -> Vec<Edit> {
     let address = Address::with_last_byte((number % 3) as u8);
@@ -70,7 +70,8 @@ fn siblings_do_not_see_each_other() {
     let right = candidates(&chain, 3, 2);
     for made in [&left, &right] {
         let (tip, model) = made.last().unwrap();
-        let blocks = made.iter().map(|(block, _)| Arc::clone(block)).collect();
+        let blocks: CandidateChain =
+            made.iter().map(|(block, _)| Arc::clone(block)).collect::<Vec<_>>().into();
         assert_state(&chain.factory.overlay(tip.hash(), blocks).unwrap(), model, &[]);
     }
 }
@@ -107,7 +108,7 @@ fn unconnected_blocks_are_refused() {
     assert!(matches!(wrong_tip, Err(ProviderError::Disconnected { .. })));
     let rootless = chain.factory.overlay(made[2].0.hash(), vec![block(1), block(2)]);
     assert!(matches!(rootless, Err(ProviderError::HashNotFound(_))));
-    let unknown = chain.factory.overlay(B256::ZERO, vec![]);
+    let unknown = chain.factory.overlay(B256::ZERO, CandidateChain::default());
     assert!(matches!(unknown, Err(ProviderError::HashNotFound(_))));
     chain.commit(&[]);
 }

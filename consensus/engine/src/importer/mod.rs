@@ -1,26 +1,29 @@
 //! Block import: full validation, execution, commit.
+//!
+//! The import of many blocks is a line of three workers: senders are recovered ahead, blocks are
+//! executed on top of those that are not committed yet, and several blocks at a time are committed
+//! with one sync while the next ones are executed.
+
+mod pipeline;
 
 use crate::EngineError;
 use peruri_chainspec::ChainSpec;
 use peruri_evm::PeruriEvmConfig;
 use peruri_primitives::{Block, RecoveredBlock, SealedBlock, SealedHeader};
-use peruri_storage::{ExecutedBlock, ProviderFactory};
+use peruri_storage::{CandidateChain, ExecutedBlock, ProviderFactory};
 use peruri_validation::{
     Clock, FullConsensus, IbftConsensus, StoredValidators, SystemClock, recover_block,
 };
+use pipeline::Uncommitted;
 use reth_primitives_traits::Block as _;
 use std::{
     sync::{
         Arc,
-        mpsc::{Receiver, SyncSender, sync_channel},
+        mpsc::{Receiver, sync_channel},
     },
     thread,
 };
 
-/// Blocks that are checked before they are committed with one sync.
-const BLOCKS_PER_COMMIT: usize = 64;
-/// Transactions in such blocks after which they are committed.
-const TRANSACTIONS_PER_COMMIT: usize = 16_384;
 /// Blocks whose senders are recovered ahead of execution.
 const RECOVERED_AHEAD: usize = 16;
 
@@ -64,7 +67,7 @@ impl BlockImporter {
     pub fn check(&self, block: Block) -> Result<ExecutedBlock, EngineError> {
         let parent = self.provider.last_header()?;
         let block = recover(&self.chain_spec, block.seal_slow())?;
-        self.check_on(block, &parent, &[])
+        self.check_on(block, &parent, CandidateChain::default())
     }
 
     /// [`check`](Self::check) for a block that this node sealed itself: its time is not held against
@@ -81,9 +84,8 @@ impl BlockImporter {
         Self { consensus: Arc::new(consensus), ..self.clone() }.check(block)
     }
 
-    /// Imports blocks in ascending order, from a file for instance. Senders are recovered on other
-    /// cores ahead of execution; several blocks share one synced batch. Blocks that the database holds
-    /// are skipped. `progress` is told the number of each block that was checked.
+    /// Imports blocks in ascending order, from a file for instance. Blocks that the database holds are
+    /// skipped. `progress` is told the number of each block that was checked.
     ///
     /// # Errors
     /// The first block that is unreadable or breaks a rule; all blocks before it are committed.
@@ -92,44 +94,41 @@ impl BlockImporter {
         blocks: impl Iterator<Item = Result<Block, E>> + Send,
         mut progress: impl FnMut(u64),
     ) -> Result<ImportSummary, EngineError> {
-        let (sender, receiver) = sync_channel(RECOVERED_AHEAD);
+        let (recovered, receiver) = sync_channel(RECOVERED_AHEAD);
+        let (mut uncommitted, committer) = pipeline::commit_line(&self.provider);
         thread::scope(|scope| {
-            scope.spawn(|| recover_ahead(&self.chain_spec, blocks, sender));
-            self.import_recovered(receiver, &mut progress)
+            scope.spawn(|| pipeline::recover_ahead(&self.chain_spec, blocks, recovered));
+            let committer = scope.spawn(|| committer.run());
+            let checked = self.check_all(receiver, &mut uncommitted, &mut progress);
+            uncommitted.finish();
+            match committer.join() {
+                Ok(committed) => committed.and(checked),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
         })
     }
 
-    fn import_recovered(
+    fn check_all(
         &self,
         blocks: Receiver<Result<RecoveredBlock, EngineError>>,
+        uncommitted: &mut Uncommitted,
         progress: &mut impl FnMut(u64),
     ) -> Result<ImportSummary, EngineError> {
         let mut summary = ImportSummary::default();
         let mut parent = self.provider.last_header()?;
-        let mut uncommitted: Vec<Arc<ExecutedBlock>> = Vec::new();
-        let mut failure = None;
         for block in blocks {
-            let checked = block.and_then(|block| self.check_next(block, &parent, &uncommitted));
-            match checked {
-                Ok(None) => summary.known = summary.known.saturating_add(1),
-                Ok(Some(block)) => {
-                    let header = block.recovered_block.clone_sealed_header();
-                    summary.count(&block);
-                    progress(header.number);
-                    parent = header;
-                    uncommitted.push(Arc::new(block));
-                    if is_full(&uncommitted) {
-                        self.commit(&mut uncommitted)?;
-                    }
-                }
-                Err(error) => {
-                    failure = Some(error);
-                    break;
-                }
+            let Some(block) = self.check_next(block?, &parent, uncommitted.chain())? else {
+                summary.known = summary.known.saturating_add(1);
+                continue;
+            };
+            parent = block.recovered_block.clone_sealed_header();
+            summary.count(&block);
+            progress(parent.number);
+            if uncommitted.push(block).is_err() {
+                break;
             }
         }
-        self.commit(&mut uncommitted)?;
-        failure.map_or(Ok(summary), Err)
+        Ok(summary)
     }
 
     /// Checks the block after `parent`; `None` if the database holds it.
@@ -137,20 +136,20 @@ impl BlockImporter {
         &self,
         block: RecoveredBlock,
         parent: &SealedHeader,
-        uncommitted: &[Arc<ExecutedBlock>],
+        uncommitted: &CandidateChain,
     ) -> Result<Option<ExecutedBlock>, EngineError> {
         let number = block.header().number;
         if number <= parent.number && self.provider.block_hash(number)? == Some(block.hash()) {
             return Ok(None);
         }
-        self.check_on(block, parent, uncommitted).map(Some)
+        self.check_on(block, parent, uncommitted.clone()).map(Some)
     }
 
     fn check_on(
         &self,
         block: RecoveredBlock,
         parent: &SealedHeader,
-        uncommitted: &[Arc<ExecutedBlock>],
+        uncommitted: CandidateChain,
     ) -> Result<ExecutedBlock, EngineError> {
         let number = block.header().number;
         let header = block.clone_sealed_header();
@@ -159,18 +158,10 @@ impl BlockImporter {
             .and_then(|()| self.consensus.validate_header_against_parent(&header, parent))
             .and_then(|()| self.consensus.validate_block_pre_execution(block.sealed_block()))
             .map_err(|source| EngineError::Refused { number, source })?;
-        let state = self.provider.overlay(parent.hash(), uncommitted.to_vec())?;
+        let state = self.provider.overlay(parent.hash(), uncommitted)?;
         self.evm_config
             .process_block(block, &*state)
             .map_err(|source| EngineError::Execution { number, source })
-    }
-
-    fn commit(&self, blocks: &mut Vec<Arc<ExecutedBlock>>) -> Result<(), EngineError> {
-        if !blocks.is_empty() {
-            let batch: Vec<ExecutedBlock> = blocks.drain(..).map(Arc::unwrap_or_clone).collect();
-            self.provider.commit_blocks(&batch)?;
-        }
-        Ok(())
     }
 }
 
@@ -191,28 +182,6 @@ impl ImportSummary {
         self.transactions =
             self.transactions.saturating_add(u64::try_from(transactions).unwrap_or(u64::MAX));
         self.gas_used = self.gas_used.saturating_add(block.execution_output.gas_used);
-    }
-}
-
-fn is_full(blocks: &[Arc<ExecutedBlock>]) -> bool {
-    let transactions: usize =
-        blocks.iter().map(|block| block.recovered_block.body().transactions.len()).sum();
-    blocks.len() >= BLOCKS_PER_COMMIT || transactions >= TRANSACTIONS_PER_COMMIT
-}
-
-/// Recovers the senders of `blocks` and hands them on, until the other side has had enough.
-fn recover_ahead<E: Into<EngineError>>(
-    chain_spec: &ChainSpec,
-    blocks: impl Iterator<Item = Result<Block, E>>,
-    sender: SyncSender<Result<RecoveredBlock, EngineError>>,
-) {
-    for block in blocks {
-        let recovered =
-            block.map_err(Into::into).and_then(|block| recover(chain_spec, block.seal_slow()));
-        // A closed channel means that the import failed on an earlier block.
-        if sender.send(recovered).is_err() {
-            return;
-        }
     }
 }
 
