@@ -7,5 +7,6 @@ pub(crate) mod frames;
 pub(crate) mod keys;
 pub(crate) mod meta;
 pub(crate) mod node;
+pub(crate) mod node_version;
 pub(crate) mod reader;
 pub(crate) mod receipts;

@@ -1,50 +1,57 @@
 //! Branch node rows: four masks of 16 bits, the root hash if the node has one, the child hashes.
 
-use std::sync::Arc;
-
 use alloy_primitives::B256;
 use peruri_trie::{StoredBranch, TrieMask};
 
 use super::reader::Reader;
 use crate::{ProviderError, ProviderResult};
 
-/// Encodes a branch node. Never empty: an empty `trie_versions` row means "no node".
+/// Encodes a branch node.
 pub(crate) fn encode(node: &StoredBranch) -> Vec<u8> {
     let mut out = Vec::with_capacity(8 + 32 * (node.hashes.len() + 1));
-    for mask in [node.state_mask, node.tree_mask, node.branch_mask, node.hash_mask] {
-        out.extend_from_slice(&mask.get().to_be_bytes());
-    }
+    encode_to(node, &mut out);
+    out
+}
+
+/// Appends the encoding of a branch node.
+pub(super) fn encode_to(node: &StoredBranch, out: &mut Vec<u8>) {
+    encode_masks(node, out);
     for hash in node.root_hash.iter().chain(node.hashes.iter()) {
         out.extend_from_slice(hash.as_slice());
     }
-    out
+}
+
+/// Appends the masks of a branch node.
+pub(super) fn encode_masks(node: &StoredBranch, out: &mut Vec<u8>) {
+    for mask in [node.state_mask, node.tree_mask, node.branch_mask, node.hash_mask] {
+        out.extend_from_slice(&mask.get().to_be_bytes());
+    }
+}
+
+/// Reads masks into a branch node without hashes.
+pub(super) fn decode_masks(reader: &mut Reader<'_>) -> ProviderResult<StoredBranch> {
+    Ok(StoredBranch {
+        state_mask: TrieMask::new(reader.u16()?),
+        tree_mask: TrieMask::new(reader.u16()?),
+        branch_mask: TrieMask::new(reader.u16()?),
+        hash_mask: TrieMask::new(reader.u16()?),
+        ..StoredBranch::default()
+    })
 }
 
 /// Decodes a branch node.
 pub(crate) fn decode(column: &'static str, bytes: &[u8]) -> ProviderResult<StoredBranch> {
     let mut reader = Reader::new(column, bytes);
-    let state_mask = TrieMask::new(reader.u16()?);
-    let tree_mask = TrieMask::new(reader.u16()?);
-    let branch_mask = TrieMask::new(reader.u16()?);
-    let hash_mask = TrieMask::new(reader.u16()?);
+    let mut node = decode_masks(&mut reader)?;
     let rest = reader.rest();
     let mut hashes = rest.chunks_exact(32).map(B256::from_slice);
-    let has_root = rest.len() / 32 > usize::from(hash_mask.count_bits());
-    let root_hash = if has_root { hashes.next() } else { None };
-    let hashes: Arc<[B256]> = hashes.collect();
-    let node = StoredBranch { state_mask, tree_mask, branch_mask, hash_mask, hashes, root_hash };
+    let has_root = rest.len() / 32 > usize::from(node.hash_mask.count_bits());
+    node.root_hash = if has_root { hashes.next() } else { None };
+    node.hashes = hashes.collect();
     if !rest.len().is_multiple_of(32) || !node.is_consistent() {
         return Err(ProviderError::codec(column, "branch node has impossible masks or length"));
     }
     Ok(node)
-}
-
-/// Decodes a `trie_versions` row, which is empty where there was no node.
-pub(crate) fn decode_version(
-    column: &'static str,
-    bytes: &[u8],
-) -> ProviderResult<Option<StoredBranch>> {
-    if bytes.is_empty() { Ok(None) } else { decode(column, bytes).map(Some) }
 }
 
 #[cfg(test)]

@@ -133,6 +133,14 @@ impl Cursor<'_> {
         self.current()
     }
 
+    /// Previous row. Before the first one it stays there.
+    pub(crate) fn previous(&mut self) -> ProviderResult<Option<(&[u8], &[u8])>> {
+        if self.iter.valid() {
+            self.iter.prev();
+        }
+        self.current()
+    }
+
     /// The row the cursor stands on.
     pub(crate) fn current(&self) -> ProviderResult<Option<(&[u8], &[u8])>> {
         match self.iter.item() {

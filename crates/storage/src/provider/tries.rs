@@ -5,7 +5,7 @@ use peruri_trie::{Nibbles, StoredBranch, StoredNode, pack_path};
 
 use crate::{
     ExecutedBlock,
-    codecs::{keys, node},
+    codecs::{keys, node, node_version},
     db::{Batch, Column},
 };
 
@@ -37,7 +37,7 @@ fn write_trie<'a>(
         before.iter().map(|(path, node)| (path, node)).collect();
     for (path, after) in changes {
         if let Some(number) = version {
-            let row = before.get(path).map(|node| node::encode(node)).unwrap_or_default();
+            let row = node_version::encode(before.get(path).copied(), after, number);
             batch.put(Column::TrieVersions, keys::trie_version(address, path, number), row);
         }
         let key = match address {

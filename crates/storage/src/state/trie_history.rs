@@ -1,9 +1,10 @@
 //! Stored trie nodes as of a block.
 //!
-//! `trie_versions` holds, for each node that a block changed, the node as it was *before* that block
-//! (empty: there was none). The node at block `N` is therefore the row of the first change after `N`,
-//! or the current node if there was none. Rows at or below `N` are never needed, so that the
-//! compaction filter may drop old rows without looking at others.
+//! `trie_versions` holds, for each node that a block changed, the node as it was *before* that block.
+//! The node at block `N` is therefore the row of the first change after `N`, or the current node if
+//! there was none. A row may say only what differs from the node after its block; then the newer rows
+//! of the path are read too. Rows at or below `N` are never needed, so that the compaction filter may
+//! drop old rows without looking at others.
 
 use alloy_primitives::B256;
 use peruri_trie::{Nibbles, StoredBranch};
@@ -11,7 +12,10 @@ use peruri_trie::{Nibbles, StoredBranch};
 use super::cursors::NewestNodes;
 use crate::{
     ProviderError, ProviderResult,
-    codecs::{keys, node},
+    codecs::{
+        keys,
+        node_version::{self, NodeVersion},
+    },
     db::{Column, Cursor, ReadView},
 };
 
@@ -133,12 +137,30 @@ impl<'v> NodesAt<'v> {
         let Some(after) = self.number.checked_add(1) else { return Ok(None) };
         let target = keys::trie_version(self.address.as_ref(), path, after);
         let scope = keys::trie_version_prefix(self.address.as_ref(), path);
-        match self.versions()?.seek_for_prev(target)? {
-            Some((key, row)) if key.starts_with(&scope) => {
-                Ok(Some((*path, node::decode_version(Column::TrieVersions.name(), row)?)))
+        let versions = self.versions()?;
+        let mut row = versions.seek_for_prev(target)?;
+        // Changes from the one sought to newer ones, until one that needs no newer one.
+        let mut changes = Vec::new();
+        let mut node = loop {
+            let version = match row {
+                Some((key, row)) if key.starts_with(&scope) => {
+                    node_version::decode(Column::TrieVersions.name(), row)?
+                }
+                _ if changes.is_empty() => return Ok(None),
+                _ => break self.newest.seek_exact(*path)?.map(|(_, node)| node),
+            };
+            match version {
+                NodeVersion::Absent => break None,
+                NodeVersion::Whole(node) => break Some(node),
+                NodeVersion::Changed(change) => changes.push(change),
             }
-            _ => Ok(None),
+            row = versions.previous()?;
+        };
+        for change in changes.iter().rev() {
+            let before = node.as_ref().and_then(|after| change.before(after));
+            node = Some(before.ok_or_else(|| no_node_after(path))?);
         }
+        Ok(Some((*path, node)))
     }
 
     /// First current node behind `path`.
@@ -166,6 +188,11 @@ impl<'v> NodesAt<'v> {
         };
         Ok(self.versions.insert(rows))
     }
+}
+
+fn no_node_after(path: &Nibbles) -> ProviderError {
+    let reason = format!("a version of node {path:?} does not fit the node after it");
+    ProviderError::codec(Column::TrieVersions.name(), reason)
 }
 
 fn malformed() -> ProviderError {
