@@ -1,6 +1,9 @@
 //! Accepting connections within bounds.
 
-use super::guard::{Guard, Policy, error_body};
+use super::{
+    accept::Acceptor,
+    guard::{Guard, Policy, error_body},
+};
 use crate::error::LIMIT_EXCEEDED;
 use hyper::server::conn::http1;
 use hyper_util::{
@@ -109,18 +112,11 @@ where
         let refusals = Arc::new(Semaphore::new(MAX_REFUSALS));
         let stopped = stop.clone().shutdown();
         tokio::pin!(stopped);
+        let mut acceptor = Acceptor::new(listener);
         loop {
             let (socket, peer) = tokio::select! {
                 () = &mut stopped => return,
-                accepted = listener.accept() => match accepted {
-                    Ok(accepted) => accepted,
-                    Err(error) => {
-                        // Out of file descriptors and the like: the next one may succeed.
-                        tracing::warn!(target: "rpc::server", %error, "accepting failed");
-                        tokio::task::yield_now().await;
-                        continue;
-                    }
-                },
+                accepted = acceptor.next() => accepted,
             };
             match self.limiter.acquire(peer.ip()) {
                 Ok(permit) => self.serve(socket, permit, &stop),

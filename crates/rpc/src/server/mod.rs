@@ -1,5 +1,6 @@
 //! The servers.
 
+mod accept;
 mod batch;
 mod guard;
 mod listen;
