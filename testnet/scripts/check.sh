@@ -96,16 +96,21 @@ ethereum_tests() {
     fi
 }
 
-# $1 crash cycles, $2 power cuts, $3.. further arguments of the power-cut scenario
+# $1 crash cycles, $2 power cuts, $3 full disks, $4.. further arguments of the power-cut scenario
 scenarios() {
-    local crashes=$1 cuts=$2
-    shift 2
+    local crashes=$1 cuts=$2 fillings=$3
+    shift 3
     step judge crash "$bin/peruri-crash" --node "$bin/peruri-node" --cycles "$crashes"
     local obstacle
     if obstacle=$("$bin/peruri-power-cut" --probe); then
         step judge power-cut "$bin/peruri-power-cut" --node "$bin/peruri-node" --cuts "$cuts" "$@"
     else
         skip power-cut "$obstacle"
+    fi
+    if obstacle=$("$bin/peruri-disk-full" --probe); then
+        step judge disk-full "$bin/peruri-disk-full" --node "$bin/peruri-node" --rounds "$fillings"
+    else
+        skip disk-full "$obstacle"
     fi
     step judge flood "$bin/peruri-flood" --node "$bin/peruri-node"
     step judge e2e env PERURI_NODE="$bin/peruri-node" node testnet/e2e/run.js
@@ -129,18 +134,18 @@ test)
     build
     step cargo unit cargo test --workspace --locked --no-fail-fast
     ethereum_tests
-    scenarios 10 3
+    scenarios 10 3 1
     ;;
 soak)
     step check unsynced-build unsynced_node || finish
     build
     ethereum_tests
-    scenarios 100 20 --must-lose "$bin/peruri-node-no-sync"
+    scenarios 100 20 10 --must-lose "$bin/peruri-node-no-sync"
     ;;
 scenarios)
     build
     ethereum_tests
-    scenarios 10 3
+    scenarios 10 3 1
     ;;
 *)
     say "unknown mode: $mode (test, soak, lint, scenarios)"

@@ -111,14 +111,14 @@ impl Drop for MountedImage {
     }
 }
 
-fn make_image(path: &Path, bytes: u64, mkfs: &[&str]) -> Result<()> {
+pub(crate) fn make_image(path: &Path, bytes: u64, mkfs: &[&str]) -> Result<()> {
     let file = File::create(path).map_err(TestnetError::io(path.display().to_string()))?;
     file.set_len(bytes).map_err(TestnetError::io(path.display().to_string()))?;
     let program = find_program(mkfs[0]).unwrap_or_else(|| PathBuf::from(mkfs[0]));
     run(Command::new(program).args(&mkfs[1..]).arg(path))
 }
 
-fn run(command: &mut Command) -> Result<()> {
+pub(crate) fn run(command: &mut Command) -> Result<()> {
     let shown = format!("{command:?}");
     let output = command.output().map_err(TestnetError::io(shown.clone()))?;
     if output.status.success() {
@@ -129,7 +129,7 @@ fn run(command: &mut Command) -> Result<()> {
 }
 
 /// Administrators' programs are often outside a plain user's search path.
-fn find_program(name: &str) -> Option<PathBuf> {
+pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain(["/usr/sbin".into(), "/sbin".into()])

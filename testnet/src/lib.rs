@@ -5,6 +5,7 @@
 //! the node acknowledged in a [`Ledger`], and reports through a [`Judge`], whose last line is
 //! `N passed, N failed`. The processes belong to the scenario: they die with it.
 
+mod disk;
 mod error;
 mod genesis;
 mod http;
@@ -14,9 +15,11 @@ mod ledger;
 mod load;
 mod node;
 mod rpc;
+mod signed;
 mod token;
 mod wallet;
 
+pub use disk::{SmallDisk, disk_full_obstacle};
 pub use error::{Result, TestnetError};
 pub use genesis::{GenesisFile, write_secret};
 pub use http::Connection;
@@ -26,5 +29,6 @@ pub use ledger::{Ledger, SeenBlock};
 pub use load::{Load, LoadReport, stranger};
 pub use node::{Node, NodeOptions, free_port};
 pub use rpc::{Client, quantity};
+pub use signed::Signed;
 pub use token::Token;
 pub use wallet::{DEV_KEYS, Network, SignedTransaction, Wallet, dev_wallet};

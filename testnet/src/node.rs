@@ -54,6 +54,18 @@ impl NodeOptions {
         self
     }
 
+    /// Folder of what was signed.
+    pub fn sign_state(&self) -> PathBuf {
+        let mut name = self.datadir.clone().into_os_string();
+        name.push(".sign");
+        name.into()
+    }
+
+    /// The last line that the node wrote; empty if it wrote none.
+    pub fn last_line(&self) -> String {
+        tail(&self.log, 1)
+    }
+
     /// Runs another subcommand (`db verify-state`, `init --chain FILE`) on the same data folder and
     /// waits for it. Returns its standard output.
     ///
@@ -186,6 +198,16 @@ impl Node {
                 tail: tail(&self.log, 30),
             }),
         }
+    }
+
+    /// Waits until the process ends by itself.
+    ///
+    /// # Errors
+    /// [`TestnetError::Timeout`] if it does not.
+    pub async fn ended(&mut self, limit: Duration) -> Result<ExitStatus> {
+        let timeout = || TestnetError::Timeout { what: "the node's own end".into(), limit };
+        let status = tokio::time::timeout(limit, self.child.wait()).await;
+        status.map_err(|_| timeout())?.map_err(TestnetError::io("the node's process"))
     }
 
     /// A client of its public HTTP server.

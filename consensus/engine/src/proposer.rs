@@ -171,13 +171,14 @@ impl Proposer {
         } else {
             self.config.vanity
         };
+        let timestamp = clock::header_time(schedule, parent, clock::unix_millis());
         let attributes = NextBlockEnvAttributes {
-            timestamp: clock::header_time(schedule, parent, clock::unix_millis()),
+            timestamp,
             coinbase: self.signer.address(),
             gas_limit: next_gas_limit(
                 parent.gas_limit,
                 self.config.gas_limit_target,
-                fee_market(&self.chain_spec, parent),
+                fee_market(&self.chain_spec, parent, timestamp),
             ),
             extra_data: sealing::unsealed_extra_data(vanity, validators, None, 0),
             ..NextBlockEnvAttributes::default()

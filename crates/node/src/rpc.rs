@@ -111,6 +111,7 @@ fn limits(rpc: &RpcConfig) -> RpcLimits {
         max_connections: rpc.max_connections,
         max_connections_per_ip: rpc.max_connections_per_ip,
         max_subscriptions: rpc.max_subscriptions_per_connection,
+        max_in_flight: rpc.max_in_flight,
         max_log_blocks: rpc.max_blocks_per_filter,
         max_log_entries: rpc.max_logs_per_response,
         gas_cap: rpc.gascap,

@@ -69,7 +69,11 @@ pub struct RpcLimits {
     pub max_connections_per_ip: u32,
     /// Subscriptions of one connection.
     pub max_subscriptions: u32,
-    /// Messages that wait for one WebSocket client. A subscriber beyond that is closed.
+    /// Requests of one WebSocket connection that are under way, a batch being one, from reading until
+    /// the answer is handed to the socket. Further ones are read when a place is free; one that waits
+    /// longer than [`call_timeout`](Self::call_timeout) is refused.
+    pub max_in_flight: u32,
+    /// Notifications that wait for one WebSocket client. A subscriber beyond that is closed.
     pub message_buffer: u32,
     /// Blocks that one log query may span.
     pub max_log_blocks: u64,
@@ -108,6 +112,7 @@ impl Default for RpcLimits {
             max_connections: 200,
             max_connections_per_ip: 20,
             max_subscriptions: 16,
+            max_in_flight: 32,
             message_buffer: 1024,
             max_log_blocks: 2_000,
             max_log_entries: 10_000,

@@ -154,6 +154,8 @@ impl From<RpcError> for ErrorObjectOwned {
                 tracing::error!(target: "rpc::server", %reason, "method failed");
                 error.to_string()
             }
+            // The pool tells it once for many: on a full disk every transaction fails.
+            RpcError::Pool(PoolErrorKind::Journal(_)) => "internal error".to_owned(),
             RpcError::Pool(kind) if kind.is_internal() => {
                 tracing::error!(target: "rpc::server", reason = %kind, "pool failed");
                 "internal error".to_owned()

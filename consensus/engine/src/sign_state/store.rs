@@ -92,6 +92,16 @@ impl SignStore {
         Ok(Self::new(path.to_owned(), record, older_block, lock))
     }
 
+    /// The newest whole record in the folder `path`, for tools that only look: nothing is locked or
+    /// written, so that a running validator is not disturbed.
+    ///
+    /// # Errors
+    /// [`SignStateError::Missing`], [`SignStateError::Damaged`] when no slot is whole, or the failed
+    /// read.
+    pub fn peek(path: &Path) -> Result<SignRecord, SignStateError> {
+        newest_records(path).map(|(newest, _)| newest)
+    }
+
     /// The newest durable record.
     pub const fn record(&self) -> &SignRecord {
         &self.record

@@ -71,10 +71,37 @@ pub fn finish(result: eyre::Result<()>) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// The error and its causes, joined by `: `.
+/// What an operator can do about a full disk; behind the error that says which file could not be
+/// written.
+const NO_SPACE: &str = "the disk is full: make space on it or move the folder to a larger one, then \
+    start again; every acknowledged block is kept, so remove nothing from the data folder or the sign \
+    state";
+
+/// The error and its causes, joined by `: `, and what to do about it where that is known. A cause that
+/// the text before it tells already is left out.
 pub fn describe(report: &eyre::Report) -> String {
-    let causes: Vec<String> = report.chain().map(ToString::to_string).collect();
-    causes.join(": ")
+    let mut text = String::new();
+    for cause in report.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    if is_disk_full(report, &text) { format!("{text}; {NO_SPACE}") } else { text }
+}
+
+/// RocksDB tells the system's error as text only.
+fn is_disk_full(report: &eyre::Report, text: &str) -> bool {
+    let by_kind = report.chain().any(|cause| {
+        cause.downcast_ref::<std::io::Error>().is_some_and(|error| {
+            matches!(
+                error.kind(),
+                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded
+            )
+        })
+    });
+    by_kind || text.contains("No space left on device") || text.contains("Disk quota exceeded")
 }
 
 fn is_usage(report: &eyre::Report) -> bool {
@@ -100,5 +127,23 @@ mod tests {
         assert_eq!(code(&outer), 2);
         let text = describe(&outer.expect_err("an error"));
         assert_eq!(text, "cannot start: --limit: invalid digit found in string");
+    }
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let error = eyre::eyre!("inner").wrap_err("storage: inner").wrap_err("task engine");
+        assert_eq!(describe(&error), "task engine: storage: inner");
+    }
+
+    #[test]
+    fn a_full_disk_comes_with_what_to_do() {
+        let full = || std::io::Error::from(std::io::ErrorKind::StorageFull);
+        let rocksdb = eyre::eyre!("While appending to file: /x/1.log: No space left on device");
+        for error in [eyre::Report::new(full()).wrap_err("/x/slot-0"), rocksdb] {
+            let text = describe(&error);
+            assert!(text.contains("/x/") && text.contains("make space"), "{text}");
+        }
+        let other = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+        assert!(!describe(&eyre::Report::new(other)).contains("make space"));
     }
 }

@@ -52,6 +52,7 @@ options! {
         max_connections: u32 = 200_u32, "rpc.max-connections", "Connections to one server";
         max_connections_per_ip: u32 = 20_u32, "rpc.max-connections-per-ip", "Connections to one server from one address other than loopback";
         max_subscriptions_per_connection: u32 = 16_u32, "rpc.max-subscriptions-per-connection", "Subscriptions on one connection";
+        max_in_flight: u32 = 32_u32, "rpc.max-in-flight", "Requests under way on one WebSocket connection";
         max_blocks_per_filter: u64 = 2_000_u64, "rpc.max-blocks-per-filter", "Blocks that one eth_getLogs may span";
         max_logs_per_response: usize = 10_000_usize, "rpc.max-logs-per-response", "Logs in one answer";
         gascap: u64 = 50_000_000_u64, "rpc.gascap", "Gas that eth_call and eth_estimateGas may use";

@@ -1,24 +1,24 @@
 //! Accepting connections within bounds.
 
-use super::guard::{Guard, Policy, error_body};
+use super::{
+    accept::Acceptor,
+    endpoint::Endpoint,
+    guard::{Guard, Policy, error_body},
+};
 use crate::error::LIMIT_EXCEEDED;
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use jsonrpsee::{
-    MethodResponse, Methods,
-    core::middleware::RpcServiceT,
-    server::{StopHandle, TowerServiceBuilder},
-};
+use jsonrpsee::server::StopHandle;
 use metrics::{counter, gauge};
 use parking_lot::Mutex;
 use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, mpsc},
+    sync::Semaphore,
 };
 use tower::Layer;
 use tower_http::cors::CorsLayer;
@@ -81,46 +81,25 @@ impl Drop for ConnectionPermit {
     }
 }
 
-/// What all connections of a server share.
-pub(crate) struct Listener<L> {
-    pub(crate) service: TowerServiceBuilder<L, tower::layer::util::Identity>,
-    pub(crate) methods: Methods,
+/// What accepts the connections of a server.
+pub(crate) struct Listener {
+    pub(crate) endpoint: Endpoint,
     pub(crate) policy: Arc<Policy>,
     pub(crate) cors: CorsLayer,
     pub(crate) limiter: Arc<ConnectionLimiter>,
-    pub(crate) header_timeout: Duration,
-    /// Dropped when the last connection ends.
-    pub(crate) alive: mpsc::Sender<()>,
 }
 
-impl<L> Listener<L>
-where
-    L: Layer<jsonrpsee::server::middleware::rpc::RpcService> + Clone + Send + Sync + 'static,
-    L::Service: RpcServiceT<
-            MethodResponse = MethodResponse,
-            BatchResponse = MethodResponse,
-            NotificationResponse = MethodResponse,
-        > + Send
-        + Sync
-        + 'static,
-{
+impl Listener {
     /// Accepts until `stop`.
     pub(crate) async fn run(self, listener: TcpListener, stop: StopHandle) {
         let refusals = Arc::new(Semaphore::new(MAX_REFUSALS));
         let stopped = stop.clone().shutdown();
         tokio::pin!(stopped);
+        let mut acceptor = Acceptor::new(listener);
         loop {
             let (socket, peer) = tokio::select! {
                 () = &mut stopped => return,
-                accepted = listener.accept() => match accepted {
-                    Ok(accepted) => accepted,
-                    Err(error) => {
-                        // Out of file descriptors and the like: the next one may succeed.
-                        tracing::warn!(target: "rpc::server", %error, "accepting failed");
-                        tokio::task::yield_now().await;
-                        continue;
-                    }
-                },
+                accepted = acceptor.next() => accepted,
             };
             match self.limiter.acquire(peer.ip()) {
                 Ok(permit) => self.serve(socket, permit, &stop),
@@ -144,11 +123,12 @@ where
             tracing::debug!(target: "rpc::server", %error, "connection failed");
             return;
         }
-        let inner = self.service.clone().build(self.methods.clone(), stop.clone());
+        let parts = &self.endpoint.0;
+        let (stopped, alive) = (stop.clone().shutdown(), parts.alive.clone());
+        let header_timeout = parts.limits.header_timeout;
+        let inner = self.endpoint.clone();
         let guard = Guard { inner, policy: self.policy.clone(), permit: Arc::new(permit) };
         let service = TowerToHyperService::new(self.cors.layer(guard));
-        let header_timeout = self.header_timeout;
-        let (stopped, alive) = (stop.clone().shutdown(), self.alive.clone());
         tokio::spawn(async move {
             // HTTP/1.1 only: one request at a time, and no bytes are waited for without a limit.
             let connection = http1::Builder::new()

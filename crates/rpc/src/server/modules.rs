@@ -2,6 +2,7 @@
 
 use super::{
     batch::SendBatchLayer,
+    endpoint::{Endpoint, EndpointParts, Transports},
     guard::Policy,
     listen::{ConnectionLimiter, Listener},
 };
@@ -13,12 +14,8 @@ use crate::{
 };
 use jsonrpsee::{
     Methods,
-    core::{RegisterMethodError, traits::IdProvider},
-    server::{
-        BatchRequestConfig, PingConfig, ServerBuilder, ServerConfig, ServerConfigBuilder,
-        ServerHandle, middleware::rpc::RpcServiceBuilder, stop_channel,
-    },
-    types::SubscriptionId,
+    core::RegisterMethodError,
+    server::{ServerHandle, StopHandle, stop_channel},
 };
 use peruri_rpc_api::{
     AdminApiServer, DebugApiServer, EthApiServer, EthFilterApiServer, EthPubSubApiServer,
@@ -179,7 +176,7 @@ struct Plan {
     methods: Methods,
     policy: Policy,
     cors: CorsLayer,
-    config: ServerConfig,
+    transports: Transports,
     limits: RpcLimits,
     /// Whether raw transactions may be sent here.
     has_eth: bool,
@@ -199,8 +196,6 @@ impl Plan {
             origins: config.cors_origins.clone(),
             secret: None,
         };
-        let builder = server_config(limits);
-        let builder = if is_ws { builder.ws_only() } else { builder.http_only() };
         let (listener, addr) = bind(endpoint, config.addr).await?;
         Ok(Self {
             endpoint,
@@ -209,7 +204,7 @@ impl Plan {
             methods,
             cors: cors(endpoint, &config.cors_origins)?,
             policy,
-            config: builder.build(),
+            transports: Transports { http: !is_ws, ws: is_ws },
             limits: *limits,
             has_eth: config.namespaces.iter().any(|name| name == "eth"),
         })
@@ -235,29 +230,32 @@ impl Plan {
             methods,
             policy,
             cors: cors(endpoint, &[])?,
-            config: server_config(limits).build(),
+            transports: Transports { http: true, ws: true },
             limits: *limits,
             has_eth: true,
         })
     }
 
-    fn spawn(self, ctx: &Context, stop: jsonrpsee::server::StopHandle, alive: mpsc::Sender<()>) {
-        let layer = SendBatchLayer {
+    fn spawn(self, ctx: &Context, stop: StopHandle, alive: mpsc::Sender<()>) {
+        let sends = SendBatchLayer {
             ctx: self.has_eth.then(|| ctx.clone()),
             max_response: self.limits.max_response_bytes as usize,
         };
-        let service = ServerBuilder::with_config(self.config)
-            .set_rpc_middleware(RpcServiceBuilder::new().layer(layer))
-            .to_service_builder();
-        let limits = &self.limits;
-        let listener = Listener {
-            service,
+        let limits = self.limits;
+        let limiter = ConnectionLimiter::new(limits.max_connections, limits.max_connections_per_ip);
+        let parts = EndpointParts {
             methods: self.methods,
+            sends,
+            transports: self.transports,
+            limits,
+            stop: stop.clone(),
+            alive,
+        };
+        let listener = Listener {
+            endpoint: Endpoint(Arc::new(parts)),
             policy: Arc::new(self.policy),
             cors: self.cors,
-            limiter: ConnectionLimiter::new(limits.max_connections, limits.max_connections_per_ip),
-            header_timeout: limits.header_timeout,
-            alive,
+            limiter,
         };
         tokio::spawn(listener.run(self.listener, stop));
     }
@@ -271,31 +269,6 @@ async fn bind(
     let listener = TcpListener::bind(addr).await.map_err(error)?;
     let addr = listener.local_addr().map_err(error)?;
     Ok((listener, addr))
-}
-
-fn server_config(limits: &RpcLimits) -> ServerConfigBuilder {
-    ServerConfig::builder()
-        .max_request_body_size(limits.max_request_bytes)
-        .max_response_body_size(limits.max_response_bytes)
-        // Connections are bounded where they are accepted; this counts requests.
-        .max_connections(u32::MAX)
-        .max_subscriptions_per_connection(limits.max_subscriptions)
-        .set_batch_request_config(BatchRequestConfig::Limit(limits.max_batch))
-        .set_message_buffer_capacity(limits.message_buffer)
-        .set_id_provider(SubscriptionIds)
-        .enable_ws_ping(PingConfig::new())
-        .set_tcp_no_delay(true)
-}
-
-/// Ids of subscriptions in the form that Ethereum's clients give them: hexadecimal text. Libraries that
-/// expect it do not find the notifications of a numeric id.
-#[derive(Debug, Clone, Copy)]
-struct SubscriptionIds;
-
-impl IdProvider for SubscriptionIds {
-    fn next_id(&self) -> SubscriptionId<'static> {
-        format!("{:#x}", rand::random::<u128>()).into()
-    }
 }
 
 /// Lets the pages of some origins read answers.

@@ -1,4 +1,4 @@
-//! Every limit has an error that names it; malformed requests have the standard's codes.
+//! Every limit has an error that names it.
 
 use crate::support::{LOGGER, Node, error_of, post};
 use alloy_primitives::{Address, B256};
@@ -11,28 +11,6 @@ use tokio::{io::AsyncReadExt, net::TcpStream};
 
 fn request(method: &str) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":[]}}"#)
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn malformed_requests() {
-    let node = Node::new();
-    let servers = node.serve().await;
-    for (body, code) in [
-        ("{\"jsonrpc\":", -32700),
-        ("[{\"jsonrpc\":", -32700),
-        ("not json", -32700),
-        ("{\"jsonrpc\":\"2.0\",\"id\":1}", -32600),
-        ("{\"id\":1,\"method\":\"eth_chainId\"}", -32600),
-        ("[]", -32600),
-        ("[1]", -32600),
-    ] {
-        let (_, text) = servers.post(body).await;
-        let answer: serde_json::Value = serde_json::from_str(&text).unwrap();
-        let answer = answer.get(0).cloned().unwrap_or(answer);
-        assert_eq!(error_of(&answer).0, code, "{body}: {text}");
-    }
-    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-    assert_eq!(error_of(&servers.json(&deep).await[0]).0, -32600);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -25,11 +25,12 @@ use peruri_storage::{DbOptions, ExecutedBlock, HistoryWindows, ProviderFactory};
 use peruri_txpool::{
     BlockInfo, CanonicalStateUpdate, Pool, PoolConfig, SenderPermissions, TransactionPool,
 };
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
+use tokio_util::compat::{Compat, TokioAsyncReadCompatExt as _};
 
 /// First key of the mnemonic that funds development chains.
 const KEY: B256 = b256!("0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80");
@@ -313,6 +314,25 @@ pub fn error_of(answer: &serde_json::Value) -> (i64, String) {
     let message = error["message"].as_str().unwrap_or_else(|| panic!("no error: {answer}"));
     let data = error["data"].as_str().map(|data| format!(": {data}")).unwrap_or_default();
     (error["code"].as_i64().unwrap(), format!("{message}{data}"))
+}
+
+type Io = Compat<TcpStream>;
+
+/// A WebSocket session that sends and shows what it is told to, well-formed or not.
+pub async fn raw_session(addr: SocketAddr) -> (soketto::Sender<Io>, soketto::Receiver<Io>) {
+    let socket = TcpStream::connect(addr).await.unwrap().compat();
+    let mut client = soketto::handshake::Client::new(socket, "localhost", "/");
+    let answer = client.handshake().await.unwrap();
+    assert!(matches!(answer, soketto::handshake::ServerResponse::Accepted { .. }), "{answer:?}");
+    client.into_builder().finish()
+}
+
+/// The next message of a session.
+pub async fn recv(receiver: &mut soketto::Receiver<Io>) -> serde_json::Value {
+    let mut message = Vec::new();
+    let received = receiver.receive_data(&mut message);
+    tokio::time::timeout(Duration::from_secs(30), received).await.unwrap().unwrap();
+    serde_json::from_slice(&message).unwrap()
 }
 
 /// Posts over a connection of its own; answers status and body.

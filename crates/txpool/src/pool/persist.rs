@@ -16,10 +16,14 @@ use parking_lot::{Mutex, RwLock};
 use std::{
     path::Path,
     sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
 };
 
 /// Transactions that are restored in one batch.
 const RESTORE_BATCH: usize = 1_024;
+
+/// Least time between two error lines: on a full disk every transaction fails.
+const ALARM_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The journal, if there is one, and how much of it is still in the pool.
 #[derive(Default)]
@@ -28,6 +32,27 @@ pub(super) struct PoolJournal {
     /// Bytes of records whose transactions are in the pool. Kept beside the lock, so that following
     /// the chain never waits for a disk.
     live: AtomicU64,
+    alarm: Mutex<Alarm>,
+}
+
+/// Transactions withdrawn since the last error line, and when that was.
+#[derive(Debug, Default)]
+struct Alarm {
+    last: Option<Instant>,
+    withdrawn: usize,
+}
+
+impl Alarm {
+    /// Counts; the number to report if it is time for a line.
+    fn count(&mut self, withdrawn: usize, now: Instant) -> Option<usize> {
+        self.withdrawn += withdrawn;
+        let recent = |last| now.saturating_duration_since(last) < ALARM_INTERVAL;
+        if self.last.is_some_and(recent) {
+            return None;
+        }
+        self.last = Some(now);
+        Some(std::mem::take(&mut self.withdrawn))
+    }
 }
 
 impl PoolJournal {
@@ -133,12 +158,15 @@ impl Pool {
         match self.shared.journal.append(&raw, &self.shared.state) {
             Ok(len) => self.shared.metrics.journal_bytes.set(len as f64),
             Err(error) => {
-                tracing::error!(
-                    target: "txpool::journal",
-                    %error,
-                    transactions = local.len(),
-                    "local transactions withdrawn: journal not written"
-                );
+                let alarm = self.shared.journal.alarm.lock().count(local.len(), Instant::now());
+                if let Some(transactions) = alarm {
+                    tracing::error!(
+                        target: "txpool::journal",
+                        %error,
+                        transactions,
+                        "local transactions withdrawn: journal not written"
+                    );
+                }
                 self.shared.metrics.journal_errors.increment(1);
                 let mut state = self.shared.state.write();
                 for (index, hash, _) in local {
@@ -148,5 +176,19 @@ impl Pool {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_does_not_flood_the_log() {
+        let mut alarm = Alarm::default();
+        let start = Instant::now();
+        assert_eq!(alarm.count(50, start), Some(50));
+        assert_eq!(alarm.count(50, start + ALARM_INTERVAL / 2), None);
+        assert_eq!(alarm.count(20, start + ALARM_INTERVAL), Some(70));
     }
 }
