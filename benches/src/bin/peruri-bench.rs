@@ -27,7 +27,7 @@ struct Arguments {
     #[arg(long, default_value_t = 5)]
     rounds: usize,
     /// Transactions of a round of transfers; mints are half as many.
-    #[arg(long, default_value_t = 128_000)]
+    #[arg(long, default_value_t = 64_000)]
     transactions: usize,
     /// Accounts in the state of block import.
     #[arg(long, default_value_t = 1_000_000)]

@@ -97,6 +97,33 @@ fn a_side_chain_on_an_older_block_is_executed_inside_the_proof_window() {
     assert_state(&chain.factory.overlay(next.hash(), longer).unwrap(), &next_model, &[]);
 }
 
+/// As an import does it: blocks are added while older ones of the chain are committed and dropped.
+#[test]
+fn a_chain_of_candidates_grows_at_one_end_and_is_committed_at_the_other() {
+    let mut chain = TestChain::new();
+    chain.commit(&edits(1));
+    let made = candidates(&chain, 12, 1);
+    let mut candidates = CandidateChain::default();
+    for (at, (block, model)) in made.iter().enumerate() {
+        candidates.push(Arc::clone(block));
+        let state = chain.factory.overlay(block.hash(), candidates.clone()).unwrap();
+        assert_state(&state, model, &[]);
+        let proof = state.proof(RICH, &[B256::with_last_byte(1)]).unwrap();
+        proof.verify(block.trie.root).unwrap();
+        drop(state);
+        // Two of three blocks are committed at once; the chain learns of it a block later.
+        match at % 3 {
+            1 => {
+                let group = candidates.blocks().iter().take(2).map(|block| (**block).clone());
+                chain.factory.commit_blocks(&group.collect::<Vec<_>>()).unwrap();
+            }
+            2 => candidates.drop_oldest(2),
+            _ => {}
+        }
+    }
+    assert_eq!(candidates.blocks().len(), 4);
+}
+
 #[test]
 fn unconnected_blocks_are_refused() {
     let mut chain = TestChain::new();
