@@ -17,6 +17,8 @@
 //! | [`votes`] | which vote the next own block carries |
 //! | [`mod@proposer`], [`mod@quorum`], [`timeout`] | who proposes, how many suffice, how long a round lasts |
 //! | [`gas_limit`], [`rules`] | validation of a header against its parent |
+//! | [`core`] | the consensus core, a pure state machine |
+//! | [`sign_state`] | what a validator has signed, and what it therefore must not sign |
 //! | [`messages`], [`crypto`] | the four consensus messages, their codec and signatures |
 //! | [`certificates`] | which messages and certificates are valid in a height |
 //! | [`evidence`] | proof of equivocation |
@@ -27,6 +29,7 @@
 
 pub mod certificates;
 pub mod config;
+pub mod core;
 pub mod crypto;
 pub mod evidence;
 pub mod extra_data;
@@ -39,6 +42,7 @@ pub mod quorum;
 pub mod rules;
 pub mod seal;
 pub mod sealing;
+pub mod sign_state;
 pub mod timeout;
 pub mod validators;
 pub mod votes;
@@ -66,6 +70,7 @@ pub use seal::{SEAL_LENGTH, Seal, SealError, recover_seals};
 pub use sealing::{
     digest_to_sign, prepare_header, seal_header, unsealed_extra_data, vanity, with_round,
 };
+pub use sign_state::{Mark, SignRecord};
 pub use timeout::{capped_round_timeout, fresh_timestamp, round_timeout};
 pub use validators::{
     BlockVote, HeaderSource, StateError, ValidatorSet, ValidatorState, ValidatorWalk, WalkError,
