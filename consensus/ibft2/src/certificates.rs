@@ -48,9 +48,40 @@ pub struct HeightContext<'a> {
     pub parent_coinbase: Address,
     /// What signatures of messages cover.
     pub domain: &'a SigningDomain,
+    /// A seeded bug.
+    #[cfg(feature = "mutants")]
+    pub mutant: Option<crate::core::Mutant>,
 }
 
-impl HeightContext<'_> {
+/// Whether a seeded bug is switched on; never, without the feature `mutants`.
+macro_rules! mutant {
+    ($ctx:expr, $name:ident) => {{
+        #[cfg(feature = "mutants")]
+        let on = $ctx.mutant == Some(crate::core::Mutant::$name);
+        #[cfg(not(feature = "mutants"))]
+        let (on, _) = (false, $ctx);
+        on
+    }};
+}
+
+impl<'a> HeightContext<'a> {
+    /// The context of the height after a parent with the coinbase `parent_coinbase`.
+    pub const fn new(
+        height: u64,
+        validators: &'a ValidatorSet,
+        parent_coinbase: Address,
+        domain: &'a SigningDomain,
+    ) -> Self {
+        Self {
+            height,
+            validators,
+            parent_coinbase,
+            domain,
+            #[cfg(feature = "mutants")]
+            mutant: None,
+        }
+    }
+
     /// The proposer of `round`; `None` only for an empty set.
     pub fn proposer(&self, round: u32) -> Option<Address> {
         proposer(self.parent_coinbase, self.validators, round)
@@ -66,7 +97,7 @@ impl HeightContext<'_> {
         crypto: &impl Crypto,
     ) -> Result<Address, CertificateError> {
         let author = signed.author(crypto, self.domain).ok_or(CertificateError::Signature)?;
-        if self.validators.contains(&author) {
+        if self.validators.contains(&author) || mutant!(self, OutsiderAccepted) {
             Ok(author)
         } else {
             Err(CertificateError::Outsider { author })
@@ -114,12 +145,11 @@ pub fn validate_prepared(
     }
     let members = ctx.validators.len();
     // The proposer's own Prepare is its proposal.
-    check_count(
-        "Prepares",
-        certificate.prepares.len(),
-        prepare_quorum(members),
-        members.saturating_sub(1),
-    )?;
+    let mut needed = prepare_quorum(members);
+    if mutant!(ctx, PrepareQuorumMinusOne) {
+        needed = needed.saturating_sub(1);
+    }
+    check_count("Prepares", certificate.prepares.len(), needed, members.saturating_sub(1))?;
     for prepare in &certificate.prepares {
         check_round(id, prepare.payload.id)?;
         check_digest(certificate.digest(), prepare.payload.digest)?;
@@ -128,10 +158,10 @@ pub fn validate_prepared(
     let mut authors = BTreeSet::new();
     for prepare in &certificate.prepares {
         let author = ctx.member(prepare, crypto)?;
-        if author == proposer {
+        if author == proposer && !mutant!(ctx, ProposerPrepareCounts) {
             return Err(CertificateError::PrepareOfProposer { author });
         }
-        if !authors.insert(author) {
+        if !authors.insert(author) && !mutant!(ctx, CountedBySignature) {
             return Err(CertificateError::Twice { author });
         }
     }
@@ -192,7 +222,11 @@ pub fn validate_round_change_certificate(
     crypto: &impl Crypto,
 ) -> Result<(), CertificateError> {
     let members = ctx.validators.len();
-    check_count("RoundChanges", entries.len(), quorum(members), members)?;
+    let mut needed = quorum(members);
+    if mutant!(ctx, RoundChangeQuorumMinusOne) {
+        needed = needed.saturating_sub(1);
+    }
+    check_count("RoundChanges", entries.len(), needed, members)?;
     for entry in entries {
         check_round(id, entry.payload.id)?;
     }
@@ -219,6 +253,18 @@ pub fn highest_certificate(entries: &[Signed<RoundChangePayload>]) -> Option<&Pr
     highest
 }
 
+/// [`highest_certificate`], if no seeded bug takes another.
+fn deciding_certificate<'a>(
+    entries: &'a [Signed<RoundChangePayload>],
+    ctx: &HeightContext<'_>,
+) -> Option<&'a PreparedCertificate> {
+    if mutant!(ctx, LowestCertificateWins) {
+        let certificates = entries.iter().filter_map(|entry| entry.payload.certificate.as_deref());
+        return certificates.min_by_key(|certificate| certificate.id().round);
+    }
+    highest_certificate(entries)
+}
+
 /// Whether `block` is the one that `certificate` is about, apart from the round in it.
 ///
 /// # Errors
@@ -241,13 +287,17 @@ pub fn validate_justification(
     crypto: &impl Crypto,
 ) -> Result<(), CertificateError> {
     let id = proposal.signed.payload.id;
+    if mutant!(ctx, JustificationUnchecked) {
+        return Ok(());
+    }
     match &proposal.round_changes {
         None if id.round == 0 => Ok(()),
         None => Err(CertificateError::NoRoundChanges { round: id.round }),
         Some(_) if id.round == 0 => Err(CertificateError::RoundChangesInRoundZero),
         Some(entries) => {
             validate_round_change_certificate(entries, id, ctx, crypto)?;
-            match highest_certificate(entries) {
+            match deciding_certificate(entries, ctx) {
+                Some(_) if mutant!(ctx, ReproposalUnchecked) => Ok(()),
                 Some(certificate) => validate_reproposal(&proposal.block, certificate),
                 None => Ok(()),
             }
@@ -327,8 +377,11 @@ const fn check_count(
 /// Recovers each pair of hash and signature once.
 struct Memo<'a, C> {
     inner: &'a C,
-    known: RefCell<BTreeMap<(B256, [u8; SEAL_LENGTH]), Option<Address>>>,
+    known: RefCell<Recovered>,
 }
+
+/// Who signed what, by hash and signature.
+type Recovered = BTreeMap<(B256, [u8; SEAL_LENGTH]), Option<Address>>;
 
 impl<'a, C: Crypto> Memo<'a, C> {
     const fn new(inner: &'a C) -> Self {

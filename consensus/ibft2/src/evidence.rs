@@ -3,6 +3,10 @@
 //! A validator that keeps its sign state never signs two different things for one height, round and
 //! kind, and in one round its Proposal, Prepare and Commit carry one digest. Two signed payloads that
 //! say otherwise are proof against their author that anybody can check.
+//!
+//! Under [`SigningDomain::Besu`] they are only a suspicion: the signatures do not name the chain, so
+//! messages of another chain whose validators have the same keys, or of an earlier life of a test
+//! chain, look like a contradiction of an honest validator. [`Equivocation::is_proof`] tells.
 
 use alloy_primitives::Address;
 
@@ -36,6 +40,11 @@ impl Equivocation {
             first: first.clone(),
             second: second.clone(),
         })
+    }
+
+    /// Whether the contradiction proves a breach, as the signatures name the chain.
+    pub const fn is_proof(domain: &SigningDomain) -> bool {
+        matches!(domain, SigningDomain::ChainBound { .. })
     }
 
     /// Whether the evidence holds by itself: both signatures are `author`'s and the payloads

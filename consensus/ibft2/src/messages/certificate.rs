@@ -1,5 +1,7 @@
 //! The proof that a round was prepared.
 
+use core::num::NonZeroUsize;
+
 use alloy_rlp::{BufMut, Encodable};
 
 use super::{
@@ -10,6 +12,9 @@ use super::{
     wire::DecodeLimits,
 };
 use crate::hash::SealDigest;
+
+/// Bytes of a signed Prepare.
+const LEAST_PREPARE: NonZeroUsize = NonZeroUsize::new(117).expect("not zero");
 
 /// A proposal and the Prepares of others for it. Valid if the Prepares are a prepare quorum, see
 /// [`crate::certificates`].
@@ -39,9 +44,10 @@ impl PreparedCertificate {
     pub fn decode(buf: &mut &[u8], limits: &DecodeLimits) -> Result<Self, DecodeError> {
         let mut fields = rlp::list(buf, "PreparedCertificate")?;
         let proposal = Signed::decode(&mut fields, limits)?;
-        let prepares = rlp::entries(&mut fields, "Prepares", limits.entries, |buf| {
-            Signed::decode(buf, limits)
-        })?;
+        let prepares =
+            rlp::entries(&mut fields, "Prepares", limits.entries, LEAST_PREPARE, |buf| {
+                Signed::decode(buf, limits)
+            })?;
         rlp::end(fields, "PreparedCertificate")?;
         Ok(Self { proposal, prepares })
     }

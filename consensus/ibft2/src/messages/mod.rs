@@ -18,6 +18,7 @@
 
 mod block;
 mod certificate;
+mod devp2p;
 mod error;
 mod payload;
 mod rlp;
@@ -27,6 +28,7 @@ mod wire;
 
 pub use block::Block;
 pub use certificate::PreparedCertificate;
+pub use devp2p::first_codes;
 pub use error::DecodeError;
 pub use payload::{
     CommitPayload, MessageKind, Payload, PreparePayload, ProposalPayload, RoundChangePayload,

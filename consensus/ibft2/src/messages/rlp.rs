@@ -1,5 +1,7 @@
 //! Strict reading and writing of the RLP that messages consist of.
 
+use core::num::NonZeroUsize;
+
 use alloy_rlp::{BufMut, EMPTY_STRING_CODE, Encodable, Header};
 
 use super::error::DecodeError;
@@ -48,11 +50,13 @@ pub(super) fn count(mut payload: &[u8], element: &'static str) -> Result<usize, 
     Ok(items)
 }
 
-/// Reads a list of at most `limit` entries, allocating for exactly as many as there are.
+/// Reads a list of at most `limit` entries, each of at least `least` bytes, allocating for no more
+/// of them than `buf` can hold.
 pub(super) fn entries<T>(
     buf: &mut &[u8],
     element: &'static str,
     limit: usize,
+    least: NonZeroUsize,
     mut entry: impl FnMut(&mut &[u8]) -> Result<T, DecodeError>,
 ) -> Result<Vec<T>, DecodeError> {
     let mut payload = list(buf, element)?;
@@ -60,7 +64,8 @@ pub(super) fn entries<T>(
     if got > limit {
         return Err(DecodeError::TooMany { element, limit, got });
     }
-    let mut items = Vec::with_capacity(got);
+    // Items of a byte or two are no entries: one of them will end this with an error.
+    let mut items = Vec::with_capacity(got.min(payload.len() / least));
     while !payload.is_empty() {
         items.push(entry(&mut payload)?);
     }

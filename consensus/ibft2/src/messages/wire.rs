@@ -1,5 +1,6 @@
 //! Messages as they are sent.
 
+use core::num::NonZeroUsize;
 use std::sync::Arc;
 
 use alloy_primitives::{Address, Bytes};
@@ -20,6 +21,9 @@ use crate::crypto::Crypto;
 /// The form of Proposal and RoundChange: without or with a last element for a block access list,
 /// which is always empty here.
 pub use crate::config::BesuDialect as Dialect;
+
+/// Bytes of a signed RoundChange without a certificate.
+const LEAST_ROUND_CHANGE: NonZeroUsize = NonZeroUsize::new(85).expect("not zero");
 
 /// Bounds of decoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -229,10 +233,13 @@ impl Proposal {
             None
         } else {
             let mut certificate = rlp::list(&mut fields, "RoundChangeCertificate")?;
-            let entries =
-                rlp::entries(&mut certificate, "RoundChanges", limits.entries, |entry| {
-                    Signed::decode(entry, limits)
-                })?;
+            let entries = rlp::entries(
+                &mut certificate,
+                "RoundChanges",
+                limits.entries,
+                LEAST_ROUND_CHANGE,
+                |entry| Signed::decode(entry, limits),
+            )?;
             rlp::end(certificate, "RoundChangeCertificate")?;
             Some(entries)
         };
