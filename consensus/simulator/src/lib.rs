@@ -3,8 +3,15 @@
 #![forbid(unsafe_code)]
 
 pub mod choices;
+pub mod clock;
+pub mod crypto;
+pub mod disk;
 pub mod keys;
+pub mod marks;
 pub mod network;
 pub mod oracle;
+pub mod run;
 pub mod swarm;
+pub mod trace;
 pub mod vectors;
+pub mod world;

@@ -53,6 +53,8 @@ pub struct Swarm {
     pub chain_bound: bool,
     /// Whether Proposal and RoundChange are sent in the older form by odd members.
     pub mixed_dialects: bool,
+    /// Whether signers give signatures with a high s.
+    pub high_s: bool,
     /// How long the phase with faults lasts, in microseconds.
     pub safety: u64,
     /// Blocks wanted in the phase without faults.
@@ -98,6 +100,7 @@ impl Swarm {
             empty_period: 0,
             chain_bound: false,
             mixed_dialects: false,
+            high_s: false,
             safety: 4 * SECOND,
             suffix: 3,
             rates: Rates::CALM,
@@ -141,6 +144,7 @@ impl Swarm {
         this.period = pick(1, 2);
         this.chain_bound = bound;
         this.mixed_dialects = mixed;
+        this.high_s = bound && mixed;
         this.safety = pick(2, 20) * SECOND;
         this.suffix = pick(2, 3);
         this.rates.loss = if lossy { pick(1, 400) as u32 } else { 0 };

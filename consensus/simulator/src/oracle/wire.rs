@@ -64,6 +64,12 @@ impl Signed {
         keccak256([&[self.kind.code()], self.payload.as_slice(), domain].concat())
     }
 
+    /// Reads a code byte and the RLP of payload and signature.
+    pub fn from_wire(bytes: &[u8]) -> Option<Self> {
+        let (code, rest) = bytes.split_first()?;
+        Self::read(Kind::from_code(*code)?, &rlp::whole(rest)?)
+    }
+
     fn read(kind: Kind, item: &Item<'_>) -> Option<Self> {
         let parts = item.items()?;
         let [payload, signature] = parts.as_slice() else { return None };
