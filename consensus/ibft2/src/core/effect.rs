@@ -178,6 +178,11 @@ pub enum Report {
         /// nothing any more, and the process is to end.
         stop: bool,
     },
+    /// A block given as sealed does not continue the chain or lacks the seals of a quorum.
+    BadSealedBlock {
+        /// The block.
+        block: Arc<Block>,
+    },
     /// A peer delivered something that no honest node delivers.
     PeerFault {
         /// The connection.

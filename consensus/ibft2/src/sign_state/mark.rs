@@ -47,11 +47,16 @@ impl Mark {
 }
 
 /// Height, round and rank of the kind.
-pub(super) fn position(message: &SignedPayload) -> (RoundId, u8) {
-    let rank = match message.kind() {
+fn position(message: &SignedPayload) -> (RoundId, u8) {
+    rank(message.id(), message.kind())
+}
+
+/// What a message of this kind is ordered by.
+pub(super) const fn rank(id: RoundId, kind: MessageKind) -> (RoundId, u8) {
+    let rank = match kind {
         MessageKind::RoundChange => 0,
         MessageKind::Proposal | MessageKind::Prepare => 1,
         MessageKind::Commit => 2,
     };
-    (message.id(), rank)
+    (id, rank)
 }

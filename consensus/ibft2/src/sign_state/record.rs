@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use alloy_primitives::{Address, B256};
 
-use super::mark::{Mark, position};
+use super::mark::{Mark, rank};
 use crate::{
     hash::{BlockHash, SealDigest},
     messages::{
@@ -284,11 +284,16 @@ impl SignRecord {
         }
     }
 
+    /// Whether a message is above the mark of its author.
+    pub fn is_higher_mark(&self, author: &Address, id: RoundId, kind: MessageKind) -> bool {
+        let newest = self.marks.get(author).map(Mark::position);
+        newest.is_none_or(|newest| newest < rank(id, kind))
+    }
+
     /// Notes what another validator has signed, if it is the highest so far.
-    pub fn note_mark(&mut self, author: Address, message: &SignedPayload) {
-        let newest = self.marks.get(&author).map(Mark::position);
-        if newest.is_none_or(|newest| newest < position(message)) {
-            self.marks.insert(author, Mark::new(message.clone()));
+    pub fn note_mark(&mut self, author: Address, message: SignedPayload) {
+        if self.is_higher_mark(&author, message.id(), message.kind()) {
+            self.marks.insert(author, Mark::new(message));
         }
     }
 

@@ -1,0 +1,300 @@
+//! When a validator is not certain what it has signed.
+//!
+//! A lost, damaged or old sign state is no reason to contradict oneself. Others keep the highest
+//! thing that they have seen each validator sign (its *mark*) and tell it when it connects. A
+//! validator is in doubt
+//!
+//! * when its record is missing, damaged, or older than the one that the database names;
+//! * when it is the first record although the chain shows that it has been a validator;
+//! * when a mark with its own valid signature is above the record, or of the record's round and not
+//!   in it.
+//!
+//! In doubt it signs nothing at heights up to `d` until others have finalised `d`, the highest of
+//! all such marks and of the height after the newest block, once it has caught up with all
+//! validators that are connected, at least with a quorum less itself.
+//!
+//! A mark above the next height proves nothing about this chain as long as the chain has not got
+//! there: it counts only while whoever told it serves blocks, and is dropped after ten base timeouts
+//! without progress.
+
+use std::collections::BTreeSet;
+
+use alloy_primitives::Address;
+
+use super::{
+    Core,
+    effect::{DoubtCause, Effect, PeerFault, Report},
+    input::{PeerId, TimerId},
+};
+use crate::{crypto::Crypto, messages::RoundId, sign_state::Mark};
+
+/// Base timeouts without a new block after which a claim to have more blocks is dropped.
+const PATIENCE: u64 = 10;
+
+/// The first height of a chain.
+pub(super) const fn first_height() -> u64 {
+    1
+}
+
+/// A connection.
+#[derive(Debug, Clone)]
+pub(super) struct Peer {
+    pub(super) validator: Option<Address>,
+    /// The newest block that it seems to have.
+    pub(super) head: u64,
+    /// When that was learnt.
+    pub(super) claimed_at: u64,
+}
+
+/// A mark above the next height.
+#[derive(Debug, Clone)]
+struct Told {
+    peer: PeerId,
+    mark: Mark,
+    since: u64,
+}
+
+/// What is known about the own past.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Doubt {
+    /// Why nothing is signed.
+    cause: Option<DoubtCause>,
+    /// The height after the newest block when the validator had caught up.
+    ceiling: Option<u64>,
+    /// The highest mark that proved the record to be old.
+    marked: u64,
+    told: Vec<Told>,
+    /// Validators that have told what they have seen.
+    witnesses: BTreeSet<Address>,
+    /// The time for witnesses is over, or there are enough.
+    heard: bool,
+    waiting: bool,
+}
+
+impl Doubt {
+    /// Whether the past is uncertain.
+    pub(super) const fn is_in_doubt(&self) -> bool {
+        self.cause.is_some() || !self.told.is_empty()
+    }
+}
+
+impl<C: Crypto> Core<C> {
+    /// Whether this validator may sign at all.
+    pub(super) fn may_sign(&self) -> bool {
+        !self.doubt.is_in_doubt() && self.doubt.heard && !self.stopped && !self.signer_failed
+    }
+
+    /// Enters the state of doubt, for the first cause that is found.
+    pub(super) fn suspect(&mut self, cause: DoubtCause) {
+        if self.doubt.cause.is_some() {
+            return;
+        }
+        self.doubt.cause = Some(cause);
+        self.doubt.ceiling = None;
+        self.report(Report::InDoubt { cause });
+    }
+
+    /// A connection is up; its mark of this validator is looked at.
+    pub(super) fn on_connected(
+        &mut self,
+        peer: PeerId,
+        validator: Option<Address>,
+        head: u64,
+        mark: Option<Mark>,
+    ) {
+        let claimed_at = self.now.mono_ms;
+        self.peers.insert(peer, Peer { validator, head, claimed_at });
+        let is_other =
+            |address: &Address| *address != self.local && self.height.validators.contains(address);
+        let witness = validator.filter(is_other);
+        if let Some(mark) = mark {
+            self.on_mark(peer, mark);
+        }
+        if let Some(witness) = witness {
+            self.on_witness(witness);
+        }
+        if head > self.head.header.number {
+            self.fetch_from(peer);
+        }
+        if witness.is_some() {
+            self.send_again(super::effect::Target::Peer(peer));
+        }
+    }
+
+    fn on_mark(&mut self, peer: PeerId, mark: Mark) {
+        if mutated!(self, MarksIgnored) {
+            return;
+        }
+        if !mark.is_signed_by(self.local, &self.crypto, &self.domain) {
+            self.report(Report::PeerFault { peer, fault: PeerFault::ForgedMark });
+            return;
+        }
+        if !self.record.is_below(&mark) {
+            return;
+        }
+        if mark.id().height > self.head.header.number.saturating_add(1) {
+            let first = !self.doubt.is_in_doubt();
+            self.doubt.told.retain(|told| told.peer != peer);
+            let since = self.now.mono_ms;
+            let id = mark.id();
+            self.doubt.told.push(Told { peer, mark, since });
+            if first {
+                self.report(Report::InDoubt { cause: DoubtCause::Mark(id) });
+            }
+        } else {
+            self.proved(mark.id());
+        }
+    }
+
+    /// A mark that the chain has reached is above the record.
+    fn proved(&mut self, id: RoundId) {
+        self.doubt.marked = self.doubt.marked.max(id.height);
+        self.suspect(DoubtCause::Mark(id));
+    }
+
+    /// Another validator has told its mark, or that it has none.
+    fn on_witness(&mut self, witness: Address) {
+        self.doubt.witnesses.insert(witness);
+        if self.doubt.heard {
+            return;
+        }
+        if self.enough_witnesses() {
+            self.heard();
+        } else if !self.doubt.waiting {
+            self.doubt.waiting = true;
+            let at = self.now.mono_ms.saturating_add(self.base_ms().saturating_mul(2));
+            self.effects.push(Effect::SetTimer { id: TimerId::Witness, at });
+        }
+    }
+
+    /// A quorum less this validator has told its marks; a lone validator has nobody to wait for.
+    fn enough_witnesses(&self) -> bool {
+        let validators = &self.height.validators;
+        let told =
+            self.doubt.witnesses.iter().filter(|address| validators.contains(*address)).count();
+        told >= self.height.quorum().saturating_sub(1)
+    }
+
+    /// Checks at the start of a height whether anybody has to be waited for.
+    pub(super) fn review_witnesses(&mut self) {
+        if !self.doubt.heard && self.height.member && self.enough_witnesses() {
+            self.heard();
+        }
+    }
+
+    fn heard(&mut self) {
+        self.doubt.heard = true;
+        if self.doubt.waiting {
+            self.effects.push(Effect::CancelTimer { id: TimerId::Witness });
+        }
+        // A quorum says that the chain has not begun and that nothing was signed: the first record
+        // becomes that of a validator of the first height, so that being late there is no doubt.
+        let all_new = self.peers.values().all(|peer| peer.head == 0);
+        if self.is_first_height()
+            && self.record.is_first()
+            && self.height.member
+            && all_new
+            && self.enough_witnesses()
+            && !self.doubt.is_in_doubt()
+        {
+            self.record.start_over(RoundId::new(first_height(), 0));
+            self.persist();
+        }
+    }
+
+    /// The time for witnesses is over.
+    pub(super) fn on_witness_timer(&mut self) {
+        if !self.doubt.heard {
+            self.doubt.waiting = false;
+            self.doubt.heard = true;
+        }
+    }
+
+    pub(super) fn on_disconnected(&mut self, peer: PeerId) {
+        self.peers.remove(&peer);
+    }
+
+    /// Looks at the doubt after something has changed that it depends on.
+    pub(super) fn review_doubt(&mut self) {
+        let next = self.head.header.number.saturating_add(1);
+        let reached: Vec<RoundId> = self
+            .doubt
+            .told
+            .iter()
+            .map(|told| told.mark.id())
+            .filter(|id| id.height <= next)
+            .collect();
+        self.doubt.told.retain(|told| told.mark.id().height > next);
+        for id in reached {
+            self.proved(id);
+        }
+        self.find_ceiling();
+        self.end_doubt();
+    }
+
+    /// Notes the height that may have been signed, once all others have been caught up with.
+    fn find_ceiling(&mut self) {
+        if self.doubt.cause.is_none() || self.doubt.ceiling.is_some() {
+            return;
+        }
+        let head = self.head.header.number;
+        let validators = &self.height.validators;
+        let mut connected = BTreeSet::new();
+        for peer in self.peers.values() {
+            let Some(validator) = peer.validator else { continue };
+            if validator == self.local || !validators.contains(&validator) {
+                continue;
+            }
+            if peer.head > head {
+                return;
+            }
+            connected.insert(validator);
+        }
+        if connected.len() >= self.height.quorum().saturating_sub(1) {
+            self.doubt.ceiling = Some(head.saturating_add(1));
+        }
+    }
+
+    /// Others have finalised everything that may have been signed.
+    fn end_doubt(&mut self) {
+        if self.doubt.cause.is_none() || !self.doubt.told.is_empty() {
+            return;
+        }
+        let Some(ceiling) = self.doubt.ceiling else { return };
+        let height = ceiling.max(self.doubt.marked);
+        if self.head.header.number < height {
+            return;
+        }
+        self.doubt.cause = None;
+        self.doubt.ceiling = None;
+        self.doubt.marked = 0;
+        self.record.start_over(RoundId::new(height, 0));
+        self.report(Report::DoubtOver { height });
+    }
+
+    /// Claims to have more blocks, by head or by mark, that have not led to any are dropped.
+    pub(super) fn expire_claims(&mut self) {
+        let now = self.now.mono_ms;
+        let patience = self.base_ms().saturating_mul(PATIENCE);
+        let progress = self.progress_at;
+        let is_over = |since: u64| now.saturating_sub(since.max(progress)) >= patience;
+        let head = self.head.header.number;
+        for peer in self.peers.values_mut() {
+            if peer.head > head && is_over(peer.claimed_at) {
+                peer.head = head;
+            }
+        }
+        self.doubt.told.retain(|told| !is_over(told.since));
+        self.review_doubt();
+    }
+
+    /// What was found at the start of the process.
+    pub(super) fn examine_record(&mut self, found: Option<DoubtCause>, was_validator: bool) {
+        if let Some(cause) = found {
+            return self.suspect(cause);
+        }
+        if self.record.is_first() && was_validator && !mutated!(self, MissingRecordAccepted) {
+            self.suspect(DoubtCause::Missing);
+        }
+    }
+}
