@@ -35,14 +35,15 @@ impl<T> Tail<T> {
         self.next
     }
 
-    /// A sync has made everything up to `written` durable; returns the value if that is news.
-    pub fn synced(&mut self, written: u64) -> Option<&T> {
-        let mut news = false;
-        while self.tail.front().is_some_and(|(number, _)| *number <= written) {
-            self.durable = self.tail.pop_front().map(|(_, value)| value);
-            news = true;
+    /// A sync has made everything up to `written` durable. Makes the next of those writes the
+    /// durable value and returns the one before; `None` when all are.
+    pub fn synced(&mut self, written: u64) -> Option<Option<T>> {
+        let (number, _) = self.tail.front()?;
+        if *number > written {
+            return None;
         }
-        if news { self.durable.as_ref() } else { None }
+        let next = self.tail.pop_front().map(|(_, value)| value);
+        Some(std::mem::replace(&mut self.durable, next))
     }
 
     /// The durable value.
@@ -139,7 +140,9 @@ mod tests {
             let first = disk.write(1);
             disk.write(2);
             disk.write(3);
-            assert_eq!(disk.synced(first), Some(&1));
+            assert_eq!(disk.synced(first), Some(None));
+            assert_eq!(disk.durable(), Some(&1));
+            assert_eq!(disk.synced(first), None);
             disk.crash(&mut choices);
             assert!(disk.durable().is_some_and(|value| (1..=3).contains(value)));
             let mut chain = Blocks::new(Arc::new(0));

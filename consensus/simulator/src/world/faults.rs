@@ -159,13 +159,15 @@ impl World {
             for b in a + 1..self.nodes.len() {
                 let open = self.network.is_open(a, b) && self.network.is_open(b, a);
                 let delay = self.choices.between(Stream::Topology, 10_000, 1_000_000);
-                match self.nodes[a].peers.get(&b).copied() {
+                let one = self.nodes[a].peers.get(&b).copied();
+                let both = one.is_some() && one == self.nodes[b].peers.get(&a).copied();
+                match one {
                     Some(conn) if !open => {
                         if self.choices.chance(Stream::Topology, 500) {
                             self.after(delay, Event::Disconnect { a, b, conn });
                         }
                     }
-                    None if open => self.after(delay, Event::Connect { a, b }),
+                    _ if open && !both => self.after(delay, Event::Connect { a, b }),
                     _ => {}
                 }
             }

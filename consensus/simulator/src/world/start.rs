@@ -161,7 +161,9 @@ impl World {
     /// One end notices that a connection is gone, and the other a little later.
     pub(crate) fn disconnect(&mut self, a: usize, b: usize, conn: u64) -> Checked {
         self.end_connection(a, b, conn)?;
-        self.end_connection(b, a, conn)
+        self.end_connection(b, a, conn)?;
+        self.after(200_000, Event::Connect { a, b });
+        Ok(())
     }
 
     fn end_connection(&mut self, one: usize, other: usize, conn: u64) -> Checked {

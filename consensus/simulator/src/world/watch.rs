@@ -1,6 +1,6 @@
 //! What the oracles see of the nodes.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use alloy_primitives::Bytes;
 use peruri_ibft2::{
@@ -59,26 +59,30 @@ impl World {
         Ok(())
     }
 
-    /// A record is durable: what it holds counts as signed.
+    /// Records are durable: what they hold counts as signed, in the order in which it was written.
     pub(crate) fn watch_synced(&mut self, node: usize, written: u64) -> Checked {
-        let before = self.nodes[node].sign.durable().cloned();
-        let Some(image) = self.nodes[node].sign.synced(written).cloned() else { return Ok(()) };
-        if !self.nodes[node].is_honest() {
-            return Ok(());
-        }
-        let old = before.as_ref().map(|image| image.record.messages()).unwrap_or_default();
-        for message in image.record.messages() {
-            if !old.contains(&message) {
-                self.sign_note(node, &message.encode())?;
+        while let Some(before) = self.nodes[node].sign.synced(written) {
+            if !self.nodes[node].is_honest() {
+                continue;
             }
-        }
-        if self.amnesiacs.contains_key(&self.nodes[node].member)
-            && let Some(before) = before
-        {
-            let history = &mut self.nodes[node].history;
-            history.push(before);
-            if history.len() > 12 {
-                history.remove(0);
+            let Some(record) = self.nodes[node].sign.durable().map(|image| Arc::clone(&image.record))
+            else {
+                continue;
+            };
+            let old = before.as_ref().map(|image| image.record.messages()).unwrap_or_default();
+            for message in record.messages() {
+                if !old.contains(&message) {
+                    self.sign_note(node, &message.encode())?;
+                }
+            }
+            if self.amnesiacs.contains_key(&self.nodes[node].member)
+                && let Some(before) = before
+            {
+                let history = &mut self.nodes[node].history;
+                history.push(before);
+                if history.len() > 12 {
+                    history.remove(0);
+                }
             }
         }
         Ok(())
