@@ -12,7 +12,7 @@ use super::{
     round::{Accepted, Candidate, Held},
 };
 use crate::{
-    certificates::{highest_certificate, validate_proposal},
+    certificates::{CertificateError, highest_certificate, validate_proposal},
     crypto::Crypto,
     evidence::Equivocation,
     messages::{
@@ -38,7 +38,10 @@ impl<C: Crypto> Core<C> {
         }
         let known = self.knows(&proposal.signed, author);
         if let Err(error) = validate_proposal(&proposal, &self.context(), &known) {
-            return self.report_invalid(author, MessageKind::Proposal, error);
+            // Only the payload is signed: who relays it can spoil block and RoundChanges.
+            let by_author = matches!(error, CertificateError::Proposer { .. })
+                || self.is_connection_of(peer, &author);
+            return self.report_invalid(peer, author, by_author, MessageKind::Proposal, error);
         }
         if id.round == self.height.round.number
             && let Some(seen) = self.height.round.seen
@@ -55,7 +58,10 @@ impl<C: Crypto> Core<C> {
             .is_none_or(|entries| highest_certificate(entries).is_none());
         if let Some(fault) = self.proposal_fault(&proposal.block, author, fresh) {
             self.height_seen(&proposal);
-            return self.report(Report::AuthorFault { author, fault });
+            if self.is_connection_of(peer, &author) {
+                self.report(Report::AuthorFault { author, fault });
+            }
+            return;
         }
         if id.round > self.height.round.number {
             self.enter_round(id.round, RoundCause::Proposal);
@@ -69,10 +75,16 @@ impl<C: Crypto> Core<C> {
             }
         }
         self.relay(peer, author, &Message::Proposal(proposal.clone()));
-        if self.height.round.candidates.len() < KEPT_COPIES {
-            let direct = self.is_connection_of(peer, &author);
-            self.height.round.candidates.push(Candidate { author, proposal, fresh, direct });
+        if self.height.round.accepted.is_some() {
+            return;
         }
+        let direct = self.is_connection_of(peer, &author);
+        let key = CheckKey::new(&proposal.block, fresh);
+        let candidate = Candidate { author, proposal, key, fresh, direct };
+        let candidates = &mut self.height.round.candidates;
+        // The author's own copy goes before those that others may have spoiled.
+        candidates.insert(if direct { 0 } else { candidates.len() }, candidate);
+        candidates.truncate(KEPT_COPIES);
     }
 
     /// Remembers the first proposal of the running round.
@@ -82,17 +94,11 @@ impl<C: Crypto> Core<C> {
         }
     }
 
-    /// Whether the same proposal with the same block has been looked at already.
+    /// Whether exactly this proposal has been looked at already.
     fn is_known_proposal(&self, proposal: &Proposal) -> bool {
         let round = &self.height.round;
-        let same = |signed, block: &Arc<Block>| {
-            signed == proposal.signed && block.body == proposal.block.body
-        };
-        round.accepted.as_ref().is_some_and(|accepted| same(accepted.signed, &accepted.block))
-            || round
-                .candidates
-                .iter()
-                .any(|known| same(known.proposal.signed, &known.proposal.block))
+        round.accepted.as_ref().is_some_and(|accepted| accepted.proposal == *proposal)
+            || round.candidates.iter().any(|known| known.proposal == *proposal)
     }
 
     /// The rules for blocks that need no execution. A block that a certificate forces has passed
@@ -128,7 +134,7 @@ impl<C: Crypto> Core<C> {
             return false;
         }
         for candidate in round.candidates.clone() {
-            let key = CheckKey::new(&candidate.proposal.block, candidate.fresh);
+            let key = candidate.key;
             let known = if mutated!(self, BlockUnchecked) {
                 Known::Valid
             } else {
@@ -137,21 +143,18 @@ impl<C: Crypto> Core<C> {
             match known {
                 Known::Valid => {
                     let Candidate { author, proposal, .. } = candidate;
-                    self.height.round.accepted =
-                        Some(Accepted { author, signed: proposal.signed, block: proposal.block });
+                    self.height.round.accepted = Some(Accepted { author, proposal });
                     self.height.round.candidates.clear();
                     return true;
                 }
                 Known::Unknown => {
-                    self.check_block(key, candidate.proposal.block, candidate.fresh);
+                    let Candidate { proposal, fresh, .. } = candidate;
+                    self.check_block(key, proposal.block, fresh);
                     return false;
                 }
                 Known::Pending => return false,
                 Known::Invalid => {
-                    self.height
-                        .round
-                        .candidates
-                        .retain(|other| CheckKey::new(&other.proposal.block, other.fresh) != key);
+                    self.height.round.candidates.retain(|other| other.key != key);
                 }
             }
         }
@@ -172,9 +175,8 @@ impl<C: Crypto> Core<C> {
             return;
         }
         // Who relays a proposal can spoil its body, so the author is blamed only for its own copy.
-        let blamed = self.height.round.candidates.iter().find(|candidate| {
-            candidate.direct && CheckKey::new(&candidate.proposal.block, candidate.fresh) == key
-        });
+        let mut candidates = self.height.round.candidates.iter();
+        let blamed = candidates.find(|candidate| candidate.direct && candidate.key == key);
         if let Some(author) = blamed.map(|candidate| candidate.author) {
             self.report(Report::AuthorFault { author, fault: AuthorFault::Block });
         }
@@ -211,8 +213,9 @@ impl<C: Crypto> Core<C> {
         if prepares.len() < needed {
             return false;
         }
-        let certificate = Arc::new(PreparedCertificate { proposal: accepted.signed, prepares });
-        self.height.certificate = Some(Held { certificate, block: accepted.block.clone() });
+        let certificate =
+            Arc::new(PreparedCertificate { proposal: accepted.proposal.signed, prepares });
+        self.height.certificate = Some(Held { certificate, block: accepted.block().clone() });
         self.height.round.prepared = true;
         self.release_own_commit();
         true

@@ -31,6 +31,9 @@ use crate::{crypto::Crypto, messages::RoundId, sign_state::Mark};
 /// Base timeouts without a new block after which a claim to have more blocks is dropped.
 const PATIENCE: u64 = 10;
 
+/// Marks above the next height that are looked at, and dropped ones that are remembered.
+const KEPT_MARKS: usize = 64;
+
 /// The first height of a chain.
 pub(super) const fn first_height() -> u64 {
     1
@@ -64,6 +67,8 @@ pub(super) struct Doubt {
     /// The highest mark that proved the record to be old.
     marked: u64,
     told: Vec<Told>,
+    /// The newest marks above the next height that were dropped.
+    void: Vec<Mark>,
     /// Validators that have told what they have seen.
     witnesses: BTreeSet<Address>,
     /// The time for witnesses is over, or there are enough.
@@ -75,6 +80,12 @@ impl Doubt {
     /// Whether the past is uncertain.
     pub(super) const fn is_in_doubt(&self) -> bool {
         self.cause.is_some() || !self.told.is_empty()
+    }
+
+    fn remember_void(&mut self, over: Vec<Told>) {
+        self.void.extend(over.into_iter().map(|told| told.mark));
+        let surplus = self.void.len().saturating_sub(KEPT_MARKS);
+        self.void.drain(..surplus);
     }
 }
 
@@ -91,6 +102,7 @@ impl<C: Crypto> Core<C> {
         }
         self.doubt.cause = Some(cause);
         self.doubt.ceiling = None;
+        self.late = None;
         self.report(Report::InDoubt { cause });
     }
 
@@ -104,19 +116,17 @@ impl<C: Crypto> Core<C> {
     ) {
         let claimed_at = self.now.mono_ms;
         self.peers.insert(peer, Peer { validator, head, claimed_at });
-        let is_other =
-            |address: &Address| *address != self.local && self.height.validators.contains(address);
-        let witness = validator.filter(is_other);
+        let other = validator.filter(|validator| *validator != self.local);
         if let Some(mark) = mark {
             self.on_mark(peer, mark);
         }
-        if let Some(witness) = witness {
-            self.on_witness(witness);
+        if let Some(witness) = other {
+            self.doubt.witnesses.insert(witness);
         }
         if head > self.head.header.number {
             self.fetch_from(peer);
         }
-        if witness.is_some() {
+        if other.is_some_and(|other| self.height.validators.contains(&other)) {
             self.send_again(super::effect::Target::Peer(peer));
         }
     }
@@ -132,39 +142,26 @@ impl<C: Crypto> Core<C> {
         if !self.record.is_below(&mark) {
             return;
         }
-        if mark.id().height > self.head.header.number.saturating_add(1) {
-            let first = !self.doubt.is_in_doubt();
-            self.doubt.told.retain(|told| told.peer != peer);
-            let since = self.now.mono_ms;
-            let id = mark.id();
-            self.doubt.told.push(Told { peer, mark, since });
-            if first {
-                self.report(Report::InDoubt { cause: DoubtCause::Mark(id) });
-            }
-        } else {
-            self.proved(mark.id());
+        let id = mark.id();
+        if id.height <= self.head.header.number.saturating_add(1) {
+            return self.proved(id);
         }
+        // The same mark by another connection is no news, and one that was found void stays void.
+        let mut known = self.doubt.told.iter().map(|told| &told.mark).chain(&self.doubt.void);
+        if known.any(|known| *known == mark) || self.doubt.told.len() >= KEPT_MARKS {
+            return;
+        }
+        if !self.doubt.is_in_doubt() {
+            self.report(Report::InDoubt { cause: DoubtCause::Mark(id) });
+        }
+        let since = self.now.mono_ms;
+        self.doubt.told.push(Told { peer, mark, since });
     }
 
     /// A mark that the chain has reached is above the record.
     fn proved(&mut self, id: RoundId) {
         self.doubt.marked = self.doubt.marked.max(id.height);
         self.suspect(DoubtCause::Mark(id));
-    }
-
-    /// Another validator has told its mark, or that it has none.
-    fn on_witness(&mut self, witness: Address) {
-        self.doubt.witnesses.insert(witness);
-        if self.doubt.heard {
-            return;
-        }
-        if self.enough_witnesses() {
-            self.heard();
-        } else if !self.doubt.waiting {
-            self.doubt.waiting = true;
-            let at = self.now.mono_ms.saturating_add(self.base_ms().saturating_mul(2));
-            self.effects.push(Effect::SetTimer { id: TimerId::Witness, at });
-        }
     }
 
     /// A quorum less this validator has told its marks; a lone validator has nobody to wait for.
@@ -175,10 +172,18 @@ impl<C: Crypto> Core<C> {
         told >= self.height.quorum().saturating_sub(1)
     }
 
-    /// Checks at the start of a height whether anybody has to be waited for.
+    /// Waits for others to tell their marks: until enough have, at most two base timeouts from when
+    /// the first of them is connected.
     pub(super) fn review_witnesses(&mut self) {
-        if !self.doubt.heard && self.height.member && self.enough_witnesses() {
+        if self.doubt.heard || !self.height.member {
+            return;
+        }
+        if self.enough_witnesses() {
             self.heard();
+        } else if !self.doubt.waiting && !self.doubt.witnesses.is_empty() {
+            self.doubt.waiting = true;
+            let at = self.now.mono_ms.saturating_add(self.base_ms().saturating_mul(2));
+            self.effects.push(Effect::SetTimer { id: TimerId::Witness, at });
         }
     }
 
@@ -225,6 +230,7 @@ impl<C: Crypto> Core<C> {
             .filter(|id| id.height <= next)
             .collect();
         self.doubt.told.retain(|told| told.mark.id().height > next);
+        self.doubt.void.retain(|mark| mark.id().height > next);
         for id in reached {
             self.proved(id);
         }
@@ -268,23 +274,33 @@ impl<C: Crypto> Core<C> {
         self.doubt.cause = None;
         self.doubt.ceiling = None;
         self.doubt.marked = 0;
-        self.record.start_over(RoundId::new(height, 0));
+        // Not even in a later round of that height: who knows in which it has signed before.
+        self.record.start_over(RoundId::new(height, u32::MAX));
         self.report(Report::DoubtOver { height });
     }
 
-    /// Claims to have more blocks, by head or by mark, that have not led to any are dropped.
+    /// Claims to have more blocks, by head or by mark, are dropped when the chain is not served up
+    /// to there: ten base timeouts without a block from sync. Blocks found by consensus show that the
+    /// chain ends here, not there.
     pub(super) fn expire_claims(&mut self) {
         let now = self.now.mono_ms;
         let patience = self.base_ms().saturating_mul(PATIENCE);
-        let progress = self.progress_at;
-        let is_over = |since: u64| now.saturating_sub(since.max(progress)) >= patience;
+        let synced = self.synced_at;
+        let is_over = |since: u64| now.saturating_sub(since) >= patience;
         let head = self.head.header.number;
         for peer in self.peers.values_mut() {
-            if peer.head > head && is_over(peer.claimed_at) {
+            if peer.head > head && is_over(peer.claimed_at.max(synced)) {
                 peer.head = head;
             }
         }
-        self.doubt.told.retain(|told| !is_over(told.since));
+        let peers = &self.peers;
+        let (over, told) = std::mem::take(&mut self.doubt.told).into_iter().partition(|told| {
+            let before = told.mark.id().height.saturating_sub(1);
+            let serves = peers.get(&told.peer).is_some_and(|peer| peer.head >= before);
+            is_over(if serves { told.since.max(synced) } else { told.since })
+        });
+        self.doubt.told = told;
+        self.doubt.remember_void(over);
         self.review_doubt();
     }
 

@@ -207,6 +207,18 @@ pub enum Report {
         /// Height up to which it has signed nothing.
         height: u64,
     },
+    /// A message was refused for what its author has not signed: anybody who passed it on may have
+    /// spoiled it, so nobody is to blame.
+    Refused {
+        /// Who delivered it.
+        peer: PeerId,
+        /// Who signed its payload.
+        author: Address,
+        /// Kind of the message.
+        kind: MessageKind,
+        /// The rule.
+        error: CertificateError,
+    },
     /// The signer gave a signature that is not the validator's.
     BadOwnSignature {
         /// What was to be signed.

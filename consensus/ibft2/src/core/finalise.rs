@@ -56,7 +56,7 @@ impl<C: Crypto> Core<C> {
             .collect();
         let own = sealed.iter().any(|(author, _)| *author == self.local);
         let after = if own { self.height.round.own_commit } else { None };
-        self.finalise(&accepted.block, round, digest, sealed, after, true)
+        self.finalise(accepted.block(), round, digest, sealed, after, true)
     }
 
     /// Asks the driver to store a block.
@@ -85,7 +85,11 @@ impl<C: Crypto> Core<C> {
             .filter(|token| *token > self.durable)
             .filter(|_| !mutated!(self, FinaliseBeforePersist));
         self.effects.push(Effect::Finalise { after, block: block.clone(), seals, round });
-        self.height.finalising = Some(Finalising { next, round, by_commits });
+        let finalising = Finalising { next, round, by_commits };
+        if mutated!(self, LateCommitBeforeStored) {
+            self.late_commit(&finalising);
+        }
+        self.height.finalising = Some(finalising);
         if mutated!(self, NextHeightBeforeStored) {
             let height = self.height.number;
             self.on_stored(height);

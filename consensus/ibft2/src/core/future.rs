@@ -13,7 +13,7 @@ use alloy_rlp::Encodable;
 use super::{Core, inbox::KEPT_BLOCK_BYTES, input::PeerId};
 use crate::{
     crypto::Crypto,
-    messages::{Message, MessageKind},
+    messages::{Message, MessageKind, RoundChangePayload, Signed},
 };
 
 /// Messages with blocks of one author.
@@ -118,11 +118,32 @@ impl<C: Crypto> Core<C> {
             return;
         }
         let height = message.id().height;
-        self.note_mark(author, &message);
         self.hint(peer, height.saturating_sub(1));
         let distance = self.config.schedule.config().future_messages_max_distance;
-        if height <= self.height.number.saturating_add(distance) {
+        if height <= self.height.number.saturating_add(distance) && self.is_of_usual_size(&message)
+        {
+            self.note_mark(author, &message);
             self.future.put(peer, author, message);
+        }
+    }
+
+    /// Whether a message that nobody can check yet has no more entries than the validators of its
+    /// height may be.
+    fn is_of_usual_size(&self, message: &Message) -> bool {
+        let distance = self.config.schedule.config().future_messages_max_distance;
+        let limit = usize::try_from(distance).unwrap_or(usize::MAX);
+        let limit = self.height.validators.len().saturating_add(limit);
+        let fits = |signed: &Signed<RoundChangePayload>| {
+            let certificate = signed.payload.certificate.as_ref();
+            certificate.is_none_or(|certificate| certificate.prepares.len() <= limit)
+        };
+        match message {
+            Message::Proposal(proposal) => {
+                let entries = proposal.round_changes.as_deref().unwrap_or_default();
+                entries.len() <= limit && entries.iter().all(fits)
+            }
+            Message::RoundChange(change) => fits(&change.signed),
+            Message::Prepare(_) | Message::Commit(_) => true,
         }
     }
 

@@ -138,9 +138,13 @@ impl<C: Crypto> Core<C> {
         self.relayed.clear();
         self.accused.clear();
         if !self.height.member {
+            // What has waited for a height without this node has waited for nothing.
+            drop(self.future.take(self.height.number));
             return;
         }
-        if self.record.position().height == self.height.number {
+        let position = self.record.position();
+        // The last round stands for a height that a doubt has passed by.
+        if position.height == self.height.number && position.round < u32::MAX {
             self.resume();
         }
         self.drain_future();
@@ -188,8 +192,9 @@ impl<C: Crypto> Core<C> {
         let round = certificate.id().round;
         let Some(author) = self.height.proposer(round) else { return };
         self.height.round.seen = Some(certificate.proposal);
-        self.height.round.accepted =
-            Some(Accepted { author, signed: certificate.proposal, block: block.clone() });
+        let proposal =
+            Proposal { signed: certificate.proposal, block: block.clone(), round_changes: None };
+        self.height.round.accepted = Some(Accepted { author, proposal });
         self.height.round.prepared = true;
         self.height.round.justified = true;
         for prepare in &certificate.prepares {
@@ -208,18 +213,15 @@ impl<C: Crypto> Core<C> {
             return self.suspect(DoubtCause::Damaged);
         };
         self.height.checks.note(CheckKey::new(&block, true), true);
-        let message = Message::Proposal(Proposal {
-            signed: stored.signed,
-            block: block.clone(),
-            round_changes: stored.round_changes,
-        });
-        self.keep_own(&message);
+        let signed = stored.signed;
+        let proposal = Proposal { signed, block, round_changes: stored.round_changes };
+        self.keep_own(&Message::Proposal(proposal.clone()));
         let round = &mut self.height.round;
         round.proposing = Proposing::Done;
         round.justified = true;
-        round.seen = Some(stored.signed);
+        round.seen = Some(signed);
         if round.accepted.is_none() {
-            round.accepted = Some(Accepted { author: self.local, signed: stored.signed, block });
+            round.accepted = Some(Accepted { author: self.local, proposal });
         }
     }
 
@@ -282,6 +284,9 @@ impl<C: Crypto> Core<C> {
         let Some(finalising) = self.height.finalising.take() else { return };
         self.cancel_round_timers();
         self.late_commit(&finalising);
+        if !finalising.by_commits {
+            self.synced_at = self.now.mono_ms;
+        }
         self.advance(finalising.next);
     }
 
@@ -293,7 +298,6 @@ impl<C: Crypto> Core<C> {
         let local = self.local;
         self.record.retain_marks(|author| validators.contains(author) && *author != local);
         self.drop_satisfied_wishes();
-        self.progress_at = self.now.mono_ms;
         self.start_height();
         self.review_doubt();
     }

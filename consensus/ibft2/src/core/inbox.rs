@@ -76,6 +76,14 @@ impl<T> Messages<T> {
         Put::New
     }
 
+    /// Puts a message in the place of the one of this author and round.
+    pub(super) fn replace(&mut self, author: &Address, round: u32, message: T) {
+        let kept = self.by_author.get_mut(author).and_then(|rounds| rounds.get_mut(&round));
+        if let Some(kept) = kept {
+            kept.message = message;
+        }
+    }
+
     /// The messages for `round` in the order in which they came.
     pub(super) fn of_round(&self, round: u32) -> Vec<(Address, &T)> {
         let mut found: Vec<_> = self

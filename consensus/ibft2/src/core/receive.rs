@@ -13,7 +13,10 @@ use super::{
     input::PeerId,
 };
 use crate::{
-    certificates::{CertificateError, validate_commit_seal, validate_round_change},
+    certificates::{
+        CertificateError, check_block, validate_commit_seal, validate_round_change,
+        validate_round_change_payload,
+    },
     crypto::{Crypto, Signature65},
     evidence::Equivocation,
     messages::{
@@ -105,19 +108,18 @@ impl<C: Crypto> Core<C> {
         if round < self.height.round.number {
             return self.answer_lower_round(peer, author);
         }
-        let contradiction = match self.height.inbox.prepares.put(author, round, signed) {
+        let known = match self.height.inbox.prepares.put(author, round, signed) {
             Put::TooLow => return,
             Put::New => None,
-            Put::Known(known) => Some(SignedPayload::Prepare(*known)),
+            Put::Known(known) => Some(*known),
         };
-        self.contradicts(author, contradiction, &SignedPayload::Prepare(signed));
+        let message = SignedPayload::Prepare(signed);
+        self.contradicts(author, known.map(SignedPayload::Prepare), &message);
         let commit = self.height.inbox.commits.get(&author, round).copied();
-        self.contradicts(
-            author,
-            commit.map(SignedPayload::Commit),
-            &SignedPayload::Prepare(signed),
-        );
-        self.relay(peer, author, &Message::Prepare(signed));
+        self.contradicts(author, commit.map(SignedPayload::Commit), &message);
+        if known.is_none_or(|known| known == signed) {
+            self.relay(peer, author, &Message::Prepare(signed));
+        }
     }
 
     /// The first Commit of an author in a round is kept if its seal is the author's.
@@ -131,19 +133,18 @@ impl<C: Crypto> Core<C> {
             && !mutated!(self, SealUnchecked)
             && let Err(error) = validate_commit_seal(&signed.payload, author, &self.crypto)
         {
-            return self.report_invalid(author, MessageKind::Commit, error);
+            return self.report_invalid(peer, author, true, MessageKind::Commit, error);
         }
-        self.contradicts(author, known.map(SignedPayload::Commit), &SignedPayload::Commit(signed));
+        let message = SignedPayload::Commit(signed);
+        self.contradicts(author, known.map(SignedPayload::Commit), &message);
         let prepare = self.height.inbox.prepares.get(&author, round).copied();
-        self.contradicts(
-            author,
-            prepare.map(SignedPayload::Prepare),
-            &SignedPayload::Commit(signed),
-        );
+        self.contradicts(author, prepare.map(SignedPayload::Prepare), &message);
         if let Put::TooLow = self.height.inbox.commits.put(author, round, signed) {
             return;
         }
-        self.relay(peer, author, &Message::Commit(signed));
+        if known.is_none_or(|known| known == signed) {
+            self.relay(peer, author, &Message::Commit(signed));
+        }
         if self.missing_proposal_of_quorum() {
             self.hint(peer, self.height.number);
         }
@@ -155,19 +156,16 @@ impl<C: Crypto> Core<C> {
         if round < self.height.round.number {
             return self.answer_lower_round(peer, author);
         }
-        let known = self.height.inbox.round_changes.get(&author, round);
-        if let Some(known) = known.map(|known| known.signed.clone()) {
-            let first = SignedPayload::RoundChange(known);
-            self.contradicts(
-                author,
-                Some(first),
-                &SignedPayload::RoundChange(message.signed.clone()),
-            );
-            return self.relay(peer, author, &Message::RoundChange(message));
+        if let Some(known) = self.height.inbox.round_changes.get(&author, round).cloned() {
+            return self.on_known_round_change(peer, author, known, message);
         }
         let knowing = self.knows(&message.signed, author);
         if let Err(error) = validate_round_change(&message, &self.context(), &knowing) {
-            return self.report_invalid(author, MessageKind::RoundChange, error);
+            // The block is not signed: who relays the message can spoil it.
+            let by_author = self.is_connection_of(peer, &author)
+                || validate_round_change_payload(&message.signed, &self.context(), &knowing)
+                    .is_err();
+            return self.report_invalid(peer, author, by_author, MessageKind::RoundChange, error);
         }
         let block = message.block.map(|block| self.height.inbox.intern(block));
         let message = RoundChange { signed: message.signed, block };
@@ -179,6 +177,34 @@ impl<C: Crypto> Core<C> {
             self.height.inbox.trim_blocks(KEPT_BLOCK_BYTES);
         }
         self.relay(peer, author, &Message::RoundChange(message));
+    }
+
+    /// A RoundChange of an author and round of which one is kept. The block beside it is not signed:
+    /// the author's own copy takes the place of one that a relaying peer may have spoiled.
+    fn on_known_round_change(
+        &mut self,
+        peer: PeerId,
+        author: Address,
+        known: RoundChange,
+        message: RoundChange,
+    ) {
+        let signed = message.signed.clone();
+        if known == message {
+            return self.relay(peer, author, &Message::RoundChange(message));
+        }
+        self.contradicts(
+            author,
+            Some(SignedPayload::RoundChange(known.signed.clone())),
+            &SignedPayload::RoundChange(signed.clone()),
+        );
+        let Some(certificate) = &signed.payload.certificate else { return };
+        let is_better = known.signed == signed && self.is_connection_of(peer, &author);
+        if let Some(block) = &message.block
+            && is_better
+            && check_block(block, certificate.id(), certificate.digest()).is_ok()
+        {
+            self.height.inbox.round_changes.replace(&author, signed.payload.id.round, message);
+        }
     }
 
     /// A message of a height that is final here.
@@ -228,13 +254,20 @@ impl<C: Crypto> Core<C> {
         }
     }
 
+    /// Tells why a message was refused, and blames its author if the author has broken the rule.
     pub(super) fn report_invalid(
         &mut self,
+        peer: PeerId,
         author: Address,
+        by_author: bool,
         kind: MessageKind,
         error: CertificateError,
     ) {
-        self.report(Report::AuthorFault { author, fault: AuthorFault::Invalid { kind, error } });
+        self.report(if by_author {
+            Report::AuthorFault { author, fault: AuthorFault::Invalid { kind, error } }
+        } else {
+            Report::Refused { peer, author, kind, error }
+        });
     }
 
     fn contradicts(

@@ -7,7 +7,7 @@
 //! * Who is still at a lower height gets the final block, who is in a lower round the own newest
 //!   RoundChange, each author at most once per base.
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, B256, keccak256};
 
 use super::{
     Core,
@@ -27,7 +27,10 @@ impl<C: Crypto> Core<C> {
     /// Passes on a valid message of the running height.
     pub(super) fn relay(&mut self, deliverer: PeerId, author: Address, message: &Message) {
         let now = self.now.mono_ms;
-        let key = (author, message.kind(), message.id());
+        let bytes = message.to_wire(self.config.schedule.config().besu_dialect);
+        // A copy with a spoiled block must not take the place of the good one.
+        let copy = message.block().map_or(B256::ZERO, |_| keccak256(&bytes));
+        let key = (author, message.kind(), message.id(), copy);
         let again = self.relayed.get(&key).map(|at| at.saturating_add(self.base_ms()));
         if again.is_some_and(|again| now < again || self.config.profile == Profile::Besu) {
             return;
@@ -36,7 +39,6 @@ impl<C: Crypto> Core<C> {
         let Some(left) = budget.checked_sub(1) else { return };
         *budget = left;
         self.relayed.insert(key, now);
-        let bytes = message.to_wire(self.config.schedule.config().besu_dialect);
         let to = Target::AllBut { author, deliverer };
         self.effects.push(Effect::Send { after: None, to, bytes });
     }
@@ -102,6 +104,11 @@ impl<C: Crypto> Core<C> {
         self.set_resend_timer();
         self.signer_failed = false;
         self.relay_budget.clear();
+        if self.config.profile == Profile::Normal {
+            // What may be relayed again need not be remembered.
+            let least = self.now.mono_ms.saturating_sub(self.base_ms());
+            self.relayed.retain(|_, at| *at > least);
+        }
         self.answered.retain(|author, _| self.height.validators.contains(author));
         self.height.checks.retry();
         self.expire_claims();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use alloy_primitives::{Address, Bytes};
 
-use super::{effect::PersistToken, input::RequestId};
+use super::{checks::CheckKey, effect::PersistToken, input::RequestId};
 use crate::{
     hash::SealDigest,
     messages::{
@@ -17,13 +17,16 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(super) struct Accepted {
     pub(super) author: Address,
-    pub(super) signed: Signed<ProposalPayload>,
-    pub(super) block: Arc<Block>,
+    pub(super) proposal: Proposal,
 }
 
 impl Accepted {
     pub(super) const fn digest(&self) -> SealDigest {
-        self.signed.payload.digest
+        self.proposal.signed.payload.digest
+    }
+
+    pub(super) const fn block(&self) -> &Arc<Block> {
+        &self.proposal.block
     }
 }
 
@@ -32,6 +35,7 @@ impl Accepted {
 pub(super) struct Candidate {
     pub(super) author: Address,
     pub(super) proposal: Proposal,
+    pub(super) key: CheckKey,
     /// No certificate forces its block.
     pub(super) fresh: bool,
     /// Delivered by its author.

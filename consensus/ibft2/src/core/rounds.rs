@@ -30,7 +30,7 @@ impl<C: Crypto> Core<C> {
         self.cancel_round_timers();
         self.height.inbox.drop_below(number);
         let height = self.height.number;
-        self.relayed.retain(|(_, _, id), _| *id >= RoundId::new(height, number));
+        self.relayed.retain(|(_, _, id, _), _| *id >= RoundId::new(height, number));
         self.height.round = Round::new(number);
         self.height.round.justified = matches!(cause, RoundCause::Quorum | RoundCause::Proposal);
         self.height.round.wants_round_change = match cause {

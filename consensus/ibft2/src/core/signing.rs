@@ -246,13 +246,13 @@ impl<C: Crypto> Core<C> {
         }
         self.height.checks.note(CheckKey::new(&block, true), true);
         let token = self.persist();
-        let message = Message::Proposal(Proposal { signed, block: block.clone(), round_changes });
-        self.send_own(&message, token);
+        let proposal = Proposal { signed, block, round_changes };
+        self.send_own(&Message::Proposal(proposal.clone()), token);
         let round = &mut self.height.round;
         round.proposing = Proposing::Done;
         round.justified = true;
         round.seen = Some(signed);
-        round.accepted = Some(Accepted { author: self.local, signed, block });
+        round.accepted = Some(Accepted { author: self.local, proposal });
     }
 
     fn signed_prepare(&mut self, signed: Signed<PreparePayload>) {
@@ -348,7 +348,10 @@ impl<C: Crypto> Core<C> {
         self.record.sequence = self.record.sequence.saturating_add(1);
         self.last_token = PersistToken(self.last_token.0.saturating_add(1));
         let names = self.record.blocks();
-        let new = names.iter().find(|name| !self.named.contains(name)).copied();
+        let mut added = names.iter().filter(|name| !self.named.contains(name)).copied();
+        let new = added.next();
+        // A proposal and a certificate never come to be named at once.
+        debug_assert!(added.next().is_none(), "two new blocks in one record");
         let block = new.and_then(|hash| self.find_block(hash));
         self.named = names;
         self.effects.push(Effect::Persist {
@@ -366,7 +369,7 @@ impl<C: Crypto> Core<C> {
             Proposing::Ready { block, .. } => Some(block),
             _ => None,
         };
-        let accepted = round.accepted.as_ref().map(|accepted| &accepted.block);
+        let accepted = round.accepted.as_ref().map(Accepted::block);
         let held = self.height.certificate.as_ref().map(|held| &held.block);
         [ready, accepted, held].into_iter().flatten().find(|block| block.hash() == hash).cloned()
     }

@@ -72,8 +72,8 @@ pub struct Core<C> {
 
     pub(super) doubt: Doubt,
     pub(super) peers: BTreeMap<PeerId, Peer>,
-    /// When the newest block was stored.
-    pub(super) progress_at: u64,
+    /// When the newest block from sync was stored.
+    pub(super) synced_at: u64,
     pub(super) fetched_from: Option<PeerId>,
 
     pub(super) wishes: Wishes,
@@ -81,7 +81,7 @@ pub struct Core<C> {
     pub(super) last_vote: Option<Address>,
 
     /// When each message was relayed last.
-    pub(super) relayed: BTreeMap<(Address, MessageKind, RoundId), u64>,
+    pub(super) relayed: BTreeMap<(Address, MessageKind, RoundId, B256), u64>,
     pub(super) relay_budget: BTreeMap<Address, u32>,
     /// When each author was answered last.
     pub(super) answered: BTreeMap<Address, u64>,
@@ -128,7 +128,7 @@ impl<C: Crypto> Core<C> {
             signer_failed: false,
             doubt: Doubt::default(),
             peers: BTreeMap::new(),
-            progress_at: now.mono_ms,
+            synced_at: now.mono_ms,
             fetched_from: None,
             wishes: start.wishes,
             forced: start.forced.into_iter().collect(),

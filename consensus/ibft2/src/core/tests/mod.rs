@@ -2,5 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod faults;
 mod happy;
 mod net;
+mod rules;

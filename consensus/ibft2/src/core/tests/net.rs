@@ -58,7 +58,7 @@ pub(super) struct Node {
     pub(super) verdict: Verdict,
     /// `Stored` is not said.
     pub(super) holds_store: bool,
-    sequence: u64,
+    pub(super) sequence: u64,
     pub(super) work: bool,
 }
 
@@ -144,9 +144,15 @@ impl Net {
 
     /// Starts a node and connects it with all others that run.
     pub(super) fn start(&mut self, index: usize) {
+        self.start_with(index, self.members.len());
+    }
+
+    /// [`Self::start`] on a chain whose first `validators` members are validators.
+    pub(super) fn start_with(&mut self, index: usize, validators: usize) {
         let node = &self.nodes[index];
         let head = node.chain.last().unwrap().header.clone();
-        let mut state = ValidatorState::new(self.members.iter().copied().collect());
+        let members = self.members.iter().take(validators).copied();
+        let mut state = ValidatorState::new(members.collect());
         for block in &node.chain {
             state = ValidatorState::after_block(Some(&state), &block.header, &self.config.schedule)
                 .unwrap();
@@ -308,7 +314,7 @@ impl Net {
         self.step(to, Input::Finalised { block: Arc::new(block), seals });
     }
 
-    fn build(
+    pub(super) fn build(
         &self,
         index: usize,
         parent: BlockHash,
