@@ -193,8 +193,9 @@ impl<C: Crypto> Core<C> {
         let proposer = accepted.author;
         let digest = accepted.digest();
         let counts = |author: &Address, signed: &Signed<PreparePayload>| {
-            (*author != proposer || mutated!(self, ProposerPrepareCounts))
-                && (signed.payload.digest == digest || mutated!(self, DigestIgnored))
+            let by_other = *author != proposer || mutated!(self, ProposerPrepareCounts);
+            let fits = signed.payload.digest == digest || mutated!(self, DigestIgnored);
+            by_other && fits
         };
         let needed = if mutated!(self, PrepareQuorumMinusOne) {
             self.height.prepare_quorum().saturating_sub(1)

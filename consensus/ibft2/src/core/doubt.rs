@@ -168,7 +168,7 @@ impl<C: Crypto> Core<C> {
     fn enough_witnesses(&self) -> bool {
         let validators = &self.height.validators;
         let told =
-            self.doubt.witnesses.iter().filter(|address| validators.contains(*address)).count();
+            self.doubt.witnesses.iter().filter(|address| validators.contains(address)).count();
         told >= self.height.quorum().saturating_sub(1)
     }
 

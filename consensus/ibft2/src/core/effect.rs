@@ -157,6 +157,7 @@ pub enum Effect {
 }
 
 /// Something worth telling.
+#[expect(clippy::large_enum_variant, reason = "rare, and boxed in the effect")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Report {
     /// A validator signed two things that contradict each other.

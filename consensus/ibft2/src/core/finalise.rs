@@ -24,6 +24,9 @@ use crate::{
     validators::{ValidatorSet, ValidatorState},
 };
 
+/// Round, digest and the signer of each seal.
+type Sealed = (u32, SealDigest, Vec<(Address, Seal)>);
+
 impl<C: Crypto> Core<C> {
     /// IBFT 2.0: a proposal with Commits of a quorum is final.
     ///
@@ -141,7 +144,7 @@ impl<C: Crypto> Core<C> {
         block: &Block,
         seals: &[Seal],
         validators: &ValidatorSet,
-    ) -> Option<(u32, SealDigest, Vec<(Address, Seal)>)> {
+    ) -> Option<Sealed> {
         let round = block.extra_data().ok()?.round;
         let digest = block.digest().ok()?;
         if seals.len() > validators.len() || seals.len() < quorum(validators.len()) {

@@ -74,6 +74,7 @@ pub enum Wish {
 }
 
 /// Everything that can happen to a validator.
+#[expect(clippy::large_enum_variant, reason = "the large one comes once per block")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
     /// A consensus message arrived: its code (one byte), then its RLP. Any bytes are allowed.

@@ -14,19 +14,19 @@
 //!
 //! | rule | module |
 //! |---|---|
-//! | leave a round that others have left; start its timer | [`rounds`] |
-//! | propose | [`propose`] |
-//! | accept a proposal, become prepared | [`accept`] |
-//! | finalise | [`finalise`] |
-//! | sign what follows from the state, record it, send it | [`signing`] |
+//! | leave a round that others have left; start its timer | `rounds` |
+//! | propose | `propose` |
+//! | accept a proposal, become prepared | `accept` |
+//! | finalise | `finalise` |
+//! | sign what follows from the state, record it, send it | `signing` |
 //!
 //! | besides | module |
 //! |---|---|
-//! | messages: who is blamed, what is kept | [`receive`], [`inbox`], [`future`] |
-//! | relay, sending again, answers to those behind | [`relay`] |
-//! | start of a height, resuming from the record | [`height`] |
-//! | doubt about the own past | [`doubt`] |
-//! | votes | [`wishes`] |
+//! | messages: who is blamed, what is kept | `receive`, `inbox`, `future` |
+//! | relay, sending again, answers to those behind | `relay` |
+//! | start of a height, resuming from the record | `height` |
+//! | doubt about the own past | `doubt` |
+//! | votes | `wishes` |
 
 /// Whether a seeded bug is switched on; never, without the feature `mutants`.
 macro_rules! mutated {

@@ -38,9 +38,11 @@ impl<C: Crypto> Core<C> {
             RoundCause::Jump | RoundCause::Quorum => self.config.profile == Profile::Normal,
             RoundCause::Proposal => false,
         };
-        if mutated!(self, LockLostOnTimer) && cause == RoundCause::Timer
-            || mutated!(self, LockLostOnJump) && cause != RoundCause::Timer
-        {
+        let lost = match cause {
+            RoundCause::Timer => mutated!(self, LockLostOnTimer),
+            _ => mutated!(self, LockLostOnJump),
+        };
+        if lost {
             self.height.certificate = None;
         }
         self.report(Report::RoundChanged { id: self.height.id(), cause });
