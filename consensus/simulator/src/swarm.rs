@@ -39,10 +39,14 @@ pub struct Swarm {
     pub validators: usize,
     /// Nodes with keys that are no validators at first.
     pub outsiders: usize,
+    /// Whether those nodes are Byzantine; they are never voted in then.
+    pub hostile_outsiders: bool,
     /// How signatures are made.
     pub scheme: Scheme,
     /// Base of the round timer in seconds.
     pub base: u64,
+    /// Longest round in seconds, if it is set.
+    pub cap: Option<u64>,
     /// Block period in seconds.
     pub period: u64,
     /// Blocks between epochs.
@@ -93,8 +97,10 @@ impl Swarm {
         Self {
             validators,
             outsiders: 0,
+            hostile_outsiders: false,
             scheme: Scheme::Keyed,
             base: 2,
+            cap: None,
             period: 1,
             epoch: 30_000,
             empty_period: 0,
@@ -135,6 +141,7 @@ impl Swarm {
         let (clocks, jumps, votes, byzantine) = (on(300), on(150), on(300), on(500));
         let (amnesia, real, bound, mixed) = (on(150), on(10), on(300), on(300));
         let (empty, twins, slow_disk, slow_work) = (on(150), on(350), on(300), on(300));
+        let outsiders = on(150);
         let validators = choices.pick(Stream::Config, sizes);
         let f = sizes::byzantine(validators);
         let mut pick = |low, high| choices.between(Stream::Config, low, high);
@@ -171,6 +178,11 @@ impl Swarm {
             this.outsiders = pick(0, 2) as usize;
             this.epoch = pick(3, 30);
         }
+        if !votes && outsiders {
+            this.outsiders = 1;
+            this.hostile_outsiders = true;
+            this.byzantine.scripted = 100;
+        }
         this.empty_period = if empty { this.period + pick(1, 4) } else { 0 };
         if byzantine && f > 0 {
             let members = pick(1, f as u64) as usize;
@@ -181,7 +193,7 @@ impl Swarm {
                 damage: pick(0, 1) as u32 * 50,
                 withhold: pick(0, 3) as u32 * 150,
                 replay: pick(0, 1) as u32 * 100,
-                scripted: pick(0, 2) as u32 * 50,
+                scripted: (pick(0, 2) as u32 * 50).max(this.byzantine.scripted),
             };
         }
         if amnesia && f > this.byzantine.members {
@@ -198,6 +210,10 @@ impl Swarm {
     /// Longest round in seconds.
     pub const fn cap(&self) -> u64 {
         let five = self.base * 5;
-        if five > 10 { five } else { 10 }
+        match self.cap {
+            Some(cap) => cap,
+            None if five > 10 => five,
+            None => 10,
+        }
     }
 }

@@ -51,6 +51,8 @@ pub struct Chain {
     pub recovery: Recovery,
     /// What message signatures cover beside the payload.
     pub domain: Vec<u8>,
+    /// The vanity of every block, on chains with bound signatures.
+    pub vanity: Option<B256>,
 }
 
 /// A block that an honest node finalised.
@@ -232,6 +234,20 @@ impl Judge {
         }
         if !parent.members.contains(&view.coinbase) {
             return broken("S12", format!("height {} by stranger {}", view.number, view.coinbase));
+        }
+        // The creator proposed it first in a round of its own; the block may be final in a later one.
+        let turn = |round| parent.members.proposer(parent.view.coinbase, round);
+        let rounds = view.round.min(u32::try_from(parent.members.len()).unwrap_or(u32::MAX));
+        if !(0..=rounds).any(|round| turn(round) == Some(view.coinbase)) {
+            return broken(
+                "S12",
+                format!("height {}: {} had no turn up to {}", view.number, view.coinbase, view.round),
+            );
+        }
+        if let Some(vanity) = &self.chain.vanity
+            && view.vanity != vanity.as_slice()
+        {
+            return broken("S11", format!("height {} is not bound to the chain", view.number));
         }
         if view.timestamp < parent.view.timestamp + self.chain.period {
             return broken("S4", format!("height {} is too early", view.number));

@@ -5,8 +5,11 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod messages;
+mod phrases;
 mod pure;
 mod read;
+mod scenario;
 
 use std::{
     collections::BTreeMap,
@@ -29,6 +32,11 @@ const KINDS: &[(&str, Run)] = &[
     ("vote_tally", pure::vote_tally),
     ("validator_sequence", pure::validator_sequence),
     ("round_timeout", pure::timeouts),
+    ("payload", messages::payload),
+    ("message", messages::message),
+    ("message_invalid", messages::message_invalid),
+    ("wire_offsets", messages::wire_offsets),
+    ("scenario", scenario::scenario),
 ];
 
 /// How many vectors of each kind passed and failed.

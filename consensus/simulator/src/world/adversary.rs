@@ -64,6 +64,9 @@ impl World {
             return Ok(());
         }
         let Ok(message) = Message::from_wire(bytes, &DecodeLimits::DEFAULT) else { return Ok(()) };
+        if self.choices.chance(Adversary, 20) {
+            return self.flood(node, message.id());
+        }
         let count = self.choices.draw(Adversary, 3) + 1;
         for _ in 0..count {
             let made = self.script(node, &message);
@@ -76,6 +79,20 @@ impl World {
         Ok(())
     }
 
+    /// Ever higher rounds, one message for each.
+    fn flood(&mut self, node: usize, id: RoundId) -> Checked {
+        self.marks.reach("rounds flooded by a Byzantine member");
+        let receiver = self.choices.draw(Adversary, self.nodes.len() as u32) as usize;
+        let start = id.round.saturating_add(self.choices.draw(Adversary, 2_000));
+        let digest = self.some_digest();
+        for step in 0..80 {
+            let id = RoundId::new(id.height, start.saturating_add(step));
+            let message = Message::Prepare(self.resign(node, PreparePayload { id, digest }));
+            self.send_raw(node, receiver, message.to_wire(Dialect::V26))?;
+        }
+        Ok(())
+    }
+
     fn send_raw(&mut self, node: usize, receiver: usize, bytes: Bytes) -> Checked {
         self.watch_byzantine(&bytes)?;
         self.transmit(node, receiver, bytes);
@@ -84,7 +101,7 @@ impl World {
 
     /// Remembers a message for later use by Byzantine nodes.
     pub(crate) fn archive(&mut self, bytes: &Bytes) {
-        if self.swarm.byzantine.members > 0 {
+        if self.swarm.byzantine.members > 0 || self.swarm.hostile_outsiders {
             if self.archive.len() >= ARCHIVE {
                 self.archive.pop_front();
             }

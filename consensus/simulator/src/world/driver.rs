@@ -251,7 +251,9 @@ impl World {
     /// Puts a message on its way.
     pub(crate) fn transmit(&mut self, from: usize, to: usize, bytes: Bytes) {
         let Some(conn) = self.nodes[from].peers.get(&to).copied() else { return };
+        let Some(held) = self.planned(from, to, &bytes) else { return };
         for delay in self.network.deliveries(from, to, &mut self.choices).into_iter().flatten() {
+            let delay = delay + held;
             self.after(delay, Event::Deliver { to, from, conn, bytes: bytes.clone() });
         }
     }
@@ -357,6 +359,7 @@ impl World {
         if self.nodes[node].is_honest() {
             self.judge.finalised(node, &sealed.view)?;
             self.watch_final(node, &sealed.view);
+            self.watch_execution(node, &sealed)?;
         }
         if height != self.nodes[node].store.head() + 1 {
             return broken(

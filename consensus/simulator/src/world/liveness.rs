@@ -27,6 +27,8 @@ pub(crate) enum Phase {
         first: Option<u64>,
         /// By when the whole suffix must be final on every node.
         end: u64,
+        /// Whether enough members may sign: one in doubt signs nothing until others have gone on.
+        able: bool,
     },
 }
 
@@ -46,7 +48,12 @@ impl World {
         let n = self.judge.members_at(head + 1).map_or(self.swarm.validators, |set| set.len());
         let spare = n - sizes::quorum(n);
         let faulty = self.swarm.byzantine.members + self.swarm.amnesia;
-        let may_die = if self.swarm.votes > 0 { 0 } else { spare.saturating_sub(faulty) };
+        let doubtful = self.doubtful();
+        let may_die = if self.swarm.votes > 0 { 0 } else { spare.saturating_sub(faulty + doubtful) };
+        let able = faulty + doubtful <= spare;
+        if !able {
+            self.marks.reach("too many in doubt to go on");
+        }
         let dead = self.choices.draw(Stream::Crash, may_die as u32 + 1) as usize;
         let mut left = dead;
         for at in 0..self.nodes.len() {
@@ -65,7 +72,7 @@ impl World {
             }
         }
         self.settle_connections();
-        let silent = (dead - left + faulty) as u64;
+        let silent = (dead - left + faulty + doubtful) as u64;
         if silent > 0 {
             self.marks.reach("healed with members missing");
         }
@@ -77,14 +84,33 @@ impl World {
         let bound = (silent + 1) * cap + 3 * base + idle;
         let deadline = connected + bound;
         let end = deadline + (self.swarm.suffix + 2) * (bound + idle);
-        self.phase = Phase::Calm { since: self.now, head, deadline, first: None, end };
+        self.phase = Phase::Calm { since: self.now, head, deadline, first: None, end, able };
         self.tell(|| format!("everything heals at height {head}, {silent} missing"));
         Ok(())
     }
 
+    /// Members that are or will be in doubt although nobody tampered with them: those that were
+    /// validators of a final block and have never signed anything cannot know that they have not.
+    fn doubtful(&self) -> usize {
+        let set = self.judge.members_at(self.judge.head() + 1);
+        self.nodes
+            .iter()
+            .filter(|node| {
+                let member = set.as_ref().is_some_and(|set| {
+                    set.contains(&self.keys.address(node.member))
+                });
+                let tampered = self.amnesiacs.contains_key(&node.member);
+                let first = node.sign.durable().is_none_or(|image| image.record.is_first());
+                let doubts = node.core.as_ref().is_some_and(|core| core.in_doubt());
+                member && node.is_honest() && !tampered && (doubts || first)
+            })
+            .filter(|_| self.judge.head() > 0)
+            .count()
+    }
+
     /// Whether the run has shown what it had to.
     pub(crate) fn is_over(&mut self) -> Result<bool, crate::oracle::Violation> {
-        let Phase::Calm { since, head, deadline, first, end } = self.phase else {
+        let Phase::Calm { since, head, deadline, first, end, able } = self.phase else {
             return Ok(false);
         };
         if first.is_none() {
@@ -94,7 +120,9 @@ impl World {
                     self.marks.reach("more than a cap until the first block after healing");
                 }
                 let first = Some(self.now);
-                self.phase = Phase::Calm { since, head, deadline, first, end };
+                self.phase = Phase::Calm { since, head, deadline, first, end, able };
+            } else if self.now > deadline && !able {
+                return Ok(true);
             } else if self.now > deadline {
                 broken("L2", format!("height {head} is stuck {} s after healing", (self.now - since) / 1_000_000))?;
             }

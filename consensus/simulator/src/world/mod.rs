@@ -1,7 +1,7 @@
 //! A run: nodes, network, disks and clocks in virtual time, judged after every event.
 
 mod adversary;
-mod block;
+pub(crate) mod block;
 mod driver;
 mod event;
 mod faults;
@@ -36,6 +36,7 @@ use crate::{
         Chain, Judge, View, Violation,
         judge::{Checked, broken},
         members::Rules,
+        wire::Kind,
     },
     swarm::Swarm,
     trace::Trace,
@@ -78,6 +79,10 @@ struct Known {
     content: u64,
     /// Its height.
     height: u64,
+    /// Its kind.
+    kind: Kind,
+    /// Its round.
+    round: u32,
 }
 
 /// A run.
@@ -95,6 +100,8 @@ pub struct World {
     pub nodes: Vec<Node>,
     /// The judge.
     pub judge: Judge,
+    /// What the network does with the first height, in a systematic scenario.
+    pub plan: Option<crate::twins::Plan>,
     /// Situations reached.
     pub marks: Marks,
     /// Time in microseconds.
@@ -141,6 +148,7 @@ impl World {
             genesis: view.clone(),
             period: swarm.period,
             recovery: keys.recovery(),
+            vanity: swarm.chain_bound.then_some(view.hash),
             domain,
         });
         let state = ValidatorState::new(genesis_members.into_iter().collect());
@@ -185,6 +193,7 @@ impl World {
             network,
             nodes,
             judge,
+            plan: None,
             marks: Marks::default(),
             now: 0,
         }
@@ -265,6 +274,10 @@ impl World {
 
     fn handle(&mut self, event: Event) -> Checked {
         self.note(&event);
+        let is_sync = matches!(event, Event::Head { .. } | Event::Fetch { .. } | Event::Blocks { .. });
+        if is_sync && self.plan.is_some() && self.is_faulty() {
+            return Ok(());
+        }
         match event {
             Event::Deliver { to, from, conn, bytes } => {
                 if self.nodes[to].peers.get(&from) != Some(&conn) {
@@ -394,7 +407,8 @@ fn spread(validators: usize, outsiders: usize) -> Vec<usize> {
 /// Who runs which node: Byzantine members come last among the first validators.
 fn roles(swarm: &Swarm, choices: &mut Choices) -> Vec<(usize, Role)> {
     let mut byzantine = Vec::new();
-    let mut candidates = spread(swarm.validators, swarm.outsiders);
+    let first = spread(swarm.validators, swarm.outsiders);
+    let mut candidates = first.clone();
     for _ in 0..swarm.byzantine.members.min(candidates.len()) {
         let at = choices.draw(Stream::Config, candidates.len() as u32) as usize;
         byzantine.push(candidates.remove(at));
@@ -402,7 +416,8 @@ fn roles(swarm: &Swarm, choices: &mut Choices) -> Vec<(usize, Role)> {
     let mut roles = Vec::new();
     for member in 0..swarm.members() {
         let bad = byzantine.contains(&member);
-        let role = if bad { Role::Byzantine } else { Role::Honest };
+        let outsider = swarm.hostile_outsiders && !first.contains(&member);
+        let role = if bad || outsider { Role::Byzantine } else { Role::Honest };
         roles.push((member, role));
     }
     if swarm.byzantine.twins {
@@ -415,6 +430,7 @@ fn config(swarm: &Swarm, genesis_hash: B256, dialect: BesuDialect) -> Config {
     let settings = Ibft2Config {
         block_period_seconds: swarm.period,
         request_timeout_seconds: swarm.base,
+        round_timeout_cap_seconds: swarm.cap,
         epoch_length: swarm.epoch,
         besu_dialect: dialect,
         chain_bound_signatures: swarm.chain_bound,

@@ -189,10 +189,23 @@ impl World {
             author: author.and_then(|author| self.keys.member(&author)),
             content: content(&message.signed),
             height: message.signed.height,
+            kind: message.signed.kind,
+            round: message.signed.round,
         };
         self.known.insert(key, known);
         self.archive(bytes);
         Ok(known)
+    }
+
+    /// How long a systematic scenario holds a message back; `None` if it loses it.
+    pub(crate) fn planned(&self, from: usize, to: usize, bytes: &Bytes) -> Option<u64> {
+        let Some(plan) = &self.plan else { return Some(0) };
+        match self.known.get(&quick(bytes)) {
+            Some(known) if known.height == 1 && self.is_faulty() => {
+                plan.delay(from, to, known.kind, known.round)
+            }
+            _ => Some(0),
+        }
     }
 
     /// A message of a Byzantine node, readable or not.
@@ -243,6 +256,10 @@ impl World {
             }
             Report::BadSealedBlock { .. } => {
                 broken("L9", format!("node {node} refuses a block that its driver checked: {report:?}"))
+            }
+            Report::Refused { .. } => {
+                self.marks.reach("spoiled message refused");
+                Ok(())
             }
             Report::InDoubt { .. } => {
                 self.marks.reach("a validator is in doubt");
@@ -328,6 +345,19 @@ impl World {
         }
     }
 
+    /// What an honest node finalises is what execution gives (S4).
+    pub(crate) fn watch_execution(&self, node: usize, sealed: &super::Sealed) -> Checked {
+        let number = sealed.view.number;
+        let parent = number.checked_sub(1).and_then(|parent| self.nodes[node].store.get(parent));
+        let Some(parent) = parent else { return Ok(()) };
+        let executed = super::block::execute(parent.sealed.view.state_root, &sealed.block.body);
+        let rooted = alloy_primitives::keccak256(&sealed.block.body);
+        if sealed.view.state_root != executed || sealed.view.transactions_root != rooted {
+            return broken("S4", format!("node {node} finalises {number} with a false state"));
+        }
+        Ok(())
+    }
+
     /// The core holds no more than it may (S14).
     pub(crate) fn watch_bounds(&mut self, node: usize) -> Checked {
         let Some(core) = self.nodes[node].core.as_ref() else { return Ok(()) };
@@ -338,7 +368,10 @@ impl World {
         let members = self.keys.len();
         // Two rounds of four kinds for the current height and ten heights ahead, from each member.
         let messages = members * 2 * 4 * 11;
-        if held.messages > messages || held.bytes > 256 << 20 || held.heights > 11 {
+        // Two rounds of Prepare, Commit and RoundChange from each member.
+        let rounds = members * 2 * 3;
+        let far = held.rounds > rounds || held.heights > 10;
+        if held.messages > messages || held.bytes > 256 << 20 || far {
             return broken("S14", format!("node {node} holds {held:?}, {messages} messages allowed"));
         }
         Ok(())

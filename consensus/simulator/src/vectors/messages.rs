@@ -1,78 +1,34 @@
-//! Runs the published vectors of payloads and messages.
-//!
-//! `PERURI_VECTORS` names the folder that holds `ibft2.json`; without it the test is skipped.
+//! The kinds that are about payloads and messages.
 
-#![allow(clippy::unwrap_used, clippy::arithmetic_side_effects)]
+use std::collections::BTreeMap;
 
-mod common;
-
-use std::{collections::BTreeMap, path::PathBuf};
-
+use alloy_consensus::crypto::secp256k1::{recover_signer_unchecked, sign_message};
 use alloy_primitives::{Address, B256, Bytes};
-use common::{seal, sign_as};
 use peruri_ibft2::{
     CommitPayload, DecodeLimits, Dialect, HeightContext, Message, MessageKind, Payload,
-    PreparePayload, ProposalPayload, RoundChangePayload, Secp256k1Crypto, SigningDomain,
-    ValidatorSet,
+    PreparePayload, ProposalPayload, RoundChangePayload, Seal, SealDigest, Secp256k1Crypto, Signed,
+    SigningDomain, ValidatorSet,
     certificates::{validate_commit_seal, validate_proposal, validate_round_change},
+    crypto::Signature65,
     messages::first_codes,
 };
 use serde_json::Value;
 
-/// Name of a kind, least number of its vectors, and what runs one of them.
-type Kind = (&'static str, usize, fn(&Value));
+use super::read::{address, bytes, hash, number, text};
 
-const KINDS: [Kind; 4] = [
-    ("payload", 3, payload),
-    ("message", 7, message),
-    ("message_invalid", 10, message_invalid),
-    ("wire_offsets", 2, wire_offsets),
-];
-
-#[test]
-fn published_vectors() {
-    let Some(folder) = std::env::var_os("PERURI_VECTORS") else {
-        println!("skipped: PERURI_VECTORS is not set");
-        return;
-    };
-    let path = PathBuf::from(folder).join("ibft2.json");
-    let file: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-    let mut ran: BTreeMap<&str, usize> = BTreeMap::new();
-    for vector in file["vectors"].as_array().unwrap() {
-        let kind = text(&vector["kind"]);
-        if let Some((_, _, run)) = KINDS.iter().find(|(name, ..)| *name == kind) {
-            println!("{kind}: {}", text(&vector["name"]));
-            run(vector);
-            *ran.entry(kind).or_default() += 1;
-        }
-    }
-    for (kind, at_least, _) in KINDS {
-        let count = ran.get(kind).copied().unwrap_or_default();
-        assert!(count >= at_least, "{kind}: {count} vectors ran, expected at least {at_least}");
-    }
-    println!("{} passed, 0 failed", ran.values().sum::<usize>());
+fn address_of(key: B256) -> Address {
+    let probe = B256::repeat_byte(1);
+    recover_signer_unchecked(&sign_message(key, probe).unwrap(), probe).unwrap()
 }
 
-// Reading values.
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_else(|| panic!("{value} is no text"))
+fn seal(key: B256, digest: SealDigest) -> Seal {
+    Seal::try_from(sign_message(key, digest.0).unwrap()).unwrap()
 }
 
-fn number(value: &Value) -> u64 {
-    value.as_u64().unwrap_or_else(|| panic!("{value} is no number"))
-}
-
-fn bytes(value: &Value) -> Bytes {
-    text(value).parse().unwrap()
-}
-
-fn hash(value: &Value) -> B256 {
-    text(value).parse().unwrap()
-}
-
-fn address(value: &Value) -> Address {
-    text(value).parse().unwrap()
+fn sign_as<P: Payload>(key: B256, domain: &SigningDomain, payload: P) -> Signed<P> {
+    let made = sign_message(key, domain.signing_hash(&payload)).unwrap();
+    let signature = Signature65::from(Seal::try_from(made).unwrap());
+    Signed::new(payload, signature)
 }
 
 fn kind(vector: &Value) -> MessageKind {
@@ -81,7 +37,7 @@ fn kind(vector: &Value) -> MessageKind {
 
 // One function per kind.
 
-fn payload(vector: &Value) {
+pub(super) fn payload(vector: &Value) {
     match kind(vector) {
         MessageKind::Proposal => payload_as::<ProposalPayload>(vector),
         MessageKind::Prepare => payload_as::<PreparePayload>(vector),
@@ -103,7 +59,7 @@ fn payload_as<P: Payload>(vector: &Value) {
     assert_eq!(SigningDomain::Besu.signing_hash(&payload), hash(&vector["signing_hash"]));
 }
 
-fn message(vector: &Value) {
+pub(super) fn message(vector: &Value) {
     let rlp = bytes(&vector["rlp"]);
     let code = kind(vector).code();
     let (message, dialect) =
@@ -169,7 +125,7 @@ fn fields(vector: &Value, message: &Message) {
 fn signed_again(vector: &Value, message: &Message) {
     let author = address(&vector["author"]);
     let mut keys = vector["keys"].as_array().unwrap().iter().map(hash);
-    let key = keys.find(|key| common::address_of(*key) == author).unwrap();
+    let key = keys.find(|key| address_of(*key) == author).unwrap();
     let domain = SigningDomain::Besu;
     let mut again = message.clone();
     match &mut again {
@@ -204,17 +160,17 @@ fn check(vector: &Value, message: &Message) -> Result<Address, String> {
     .map_err(|error| error.to_string())
 }
 
-fn message_invalid(vector: &Value) {
+pub(super) fn message_invalid(vector: &Value) {
     assert_eq!(text(&vector["expect"]), "reject");
     let rlp = bytes(&vector["rlp"]);
     let error = Message::decode(kind(vector).code(), &rlp, &DecodeLimits::DEFAULT)
         .map_err(|error| error.to_string())
         .and_then(|message| check(vector, &message))
         .unwrap_err();
-    println!("  {}: {error}", text(&vector["why"]));
+    eprintln!("  {}: {error}", text(&vector["why"]));
 }
 
-fn wire_offsets(vector: &Value) {
+pub(super) fn wire_offsets(vector: &Value) {
     let capabilities: Vec<(&str, u64)> = vector["capabilities"]
         .as_array()
         .unwrap()
