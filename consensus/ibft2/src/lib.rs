@@ -75,3 +75,7 @@ pub use timeout::{capped_round_timeout, fresh_timestamp, round_timeout};
 pub use validators::{
     BlockVote, HeaderSource, StateError, ValidatorSet, ValidatorState, ValidatorWalk, WalkError,
 };
+
+/// Whether this build contains the seeded bugs of the feature `mutants`. A node asserts that it does
+/// not.
+pub const MUTANTS: bool = cfg!(feature = "mutants");
