@@ -143,7 +143,8 @@ impl<C: Crypto> Core<C> {
             match known {
                 Known::Valid => {
                     let Candidate { author, proposal, .. } = candidate;
-                    self.height.round.accepted = Some(Accepted { author, proposal });
+                    self.height.round.accepted =
+                        Some(Accepted { author, proposal, hash: key.hash() });
                     self.height.round.candidates.clear();
                     return true;
                 }
@@ -216,7 +217,8 @@ impl<C: Crypto> Core<C> {
         }
         let certificate =
             Arc::new(PreparedCertificate { proposal: accepted.proposal.signed, prepares });
-        self.height.certificate = Some(Held { certificate, block: accepted.block().clone() });
+        let (block, hash) = (accepted.block().clone(), accepted.hash);
+        self.height.certificate = Some(Held { certificate, block, hash });
         self.height.round.prepared = true;
         self.release_own_commit();
         true

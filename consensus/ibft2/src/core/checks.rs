@@ -25,6 +25,11 @@ impl CheckKey {
     pub(super) fn new(block: &Block, fresh: bool) -> Self {
         Self { hash: block.hash(), body: keccak256(&block.body), fresh }
     }
+
+    /// Block hash of the block.
+    pub(super) const fn hash(&self) -> BlockHash {
+        self.hash
+    }
 }
 
 /// What is known about a block.

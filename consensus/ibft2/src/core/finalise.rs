@@ -16,7 +16,7 @@ use super::{
 use crate::{
     certificates::validate_commit_seal,
     crypto::Crypto,
-    hash::SealDigest,
+    hash::{BlockHash, SealDigest},
     header::IbftHeader,
     messages::{Block, CommitPayload, Signed},
     quorum::{byzantine, quorum},
@@ -59,20 +59,20 @@ impl<C: Crypto> Core<C> {
             .collect();
         let own = sealed.iter().any(|(author, _)| *author == self.local);
         let after = if own { self.height.round.own_commit } else { None };
-        self.finalise(accepted.block(), round, digest, sealed, after, true)
+        let sealed = (round, digest, sealed);
+        self.finalise(accepted.block(), accepted.hash, sealed, after, true)
     }
 
     /// Asks the driver to store a block.
     fn finalise(
         &mut self,
         block: &Arc<Block>,
-        round: u32,
-        digest: SealDigest,
-        sealed: Vec<(Address, Seal)>,
+        hash: BlockHash,
+        (round, digest, sealed): Sealed,
         after: Option<PersistToken>,
         by_commits: bool,
     ) -> bool {
-        let Some(next) = self.head_after(&block.header) else { return false };
+        let Some(next) = self.head_after(&block.header, hash) else { return false };
         let (authors, seals): (BTreeSet<_>, Vec<_>) = sealed.into_iter().unzip();
         self.recent.push(
             self.height.number,
@@ -100,15 +100,15 @@ impl<C: Crypto> Core<C> {
         true
     }
 
-    /// The head that `header` makes.
-    fn head_after(&self, header: &IbftHeader) -> Option<Head> {
+    /// The head that `header`, whose block hash is `hash`, makes.
+    fn head_after(&self, header: &IbftHeader, hash: BlockHash) -> Option<Head> {
         let schedule = &self.config.schedule;
         let state = if mutated!(self, SetNotAdvanced) {
             self.head.state.clone()
         } else {
             ValidatorState::after_block(Some(&self.head.state), header, schedule).ok()?
         };
-        Some(Head::new(header.clone(), state))
+        Some(Head { header: header.clone(), hash, state })
     }
 
     /// A sealed block from another node. The driver has checked it; what decides about finality is
@@ -123,7 +123,7 @@ impl<C: Crypto> Core<C> {
             return;
         }
         let validators = self.height.validators.clone();
-        let Some((round, digest, sealed)) = self.verify_sealed(&block, &seals, &validators) else {
+        let Some(sealed) = self.verify_sealed(&block, &seals, &validators) else {
             self.report(Report::BadSealedBlock { block });
             return;
         };
@@ -134,7 +134,8 @@ impl<C: Crypto> Core<C> {
             self.report(Report::BadSealedBlock { block });
             return;
         }
-        self.finalise(&block, round, digest, sealed, None, false);
+        let hash = block.hash();
+        self.finalise(&block, hash, sealed, None, false);
     }
 
     /// Round, digest and signers of a block that carries the seals of a quorum of `validators`, no

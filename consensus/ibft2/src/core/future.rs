@@ -10,12 +10,14 @@ use std::collections::BTreeMap;
 use alloy_primitives::Address;
 use alloy_rlp::Encodable;
 
-use super::{Core, inbox::KEPT_BLOCK_BYTES, input::PeerId};
+use super::{Core, input::PeerId};
 use crate::{
     crypto::Crypto,
     messages::{Message, MessageKind, RoundChangePayload, Signed},
 };
 
+/// Bytes of the blocks kept.
+const KEPT_BLOCK_BYTES: usize = 64 * 1024 * 1024;
 /// Messages with blocks of one author.
 const KEPT_BLOCKS: usize = 2;
 /// Rounds of one author, height and kind.

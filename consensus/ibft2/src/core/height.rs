@@ -175,12 +175,13 @@ impl<C: Crypto> Core<C> {
         // It was checked before the first Prepare for it was signed.
         self.height.checks.note(CheckKey::new(&block, true), true);
         if round == id.round {
-            self.restore_prepared(&stored.certificate, &block);
+            self.restore_prepared(&stored.certificate, &block, stored.block);
         }
         if mutated!(self, CertificateForgottenOnRestart) {
             return;
         }
-        self.height.certificate = Some(Held { certificate: stored.certificate, block });
+        self.height.certificate =
+            Some(Held { certificate: stored.certificate, block, hash: stored.block });
     }
 
     /// The round of the record was prepared: its proposal and Prepares are those of the certificate.
@@ -188,13 +189,14 @@ impl<C: Crypto> Core<C> {
         &mut self,
         certificate: &crate::messages::PreparedCertificate,
         block: &Arc<Block>,
+        hash: BlockHash,
     ) {
         let round = certificate.id().round;
         let Some(author) = self.height.proposer(round) else { return };
         self.height.round.seen = Some(certificate.proposal);
         let proposal =
             Proposal { signed: certificate.proposal, block: block.clone(), round_changes: None };
-        self.height.round.accepted = Some(Accepted { author, proposal });
+        self.height.round.accepted = Some(Accepted { author, proposal, hash });
         self.height.round.prepared = true;
         self.height.round.justified = true;
         for prepare in &certificate.prepares {
@@ -221,7 +223,8 @@ impl<C: Crypto> Core<C> {
         round.justified = true;
         round.seen = Some(signed);
         if round.accepted.is_none() {
-            round.accepted = Some(Accepted { author: self.local, proposal });
+            let hash = stored.block;
+            round.accepted = Some(Accepted { author: self.local, proposal, hash });
         }
     }
 

@@ -13,8 +13,9 @@ use crate::messages::{Block, CommitPayload, PreparePayload, RoundChange, Signed}
 /// Rounds kept per author and kind.
 const KEPT_ROUNDS: usize = 2;
 
-/// Bytes of blocks kept.
-pub(super) const KEPT_BLOCK_BYTES: usize = 256 * 1024 * 1024;
+/// Bytes of the blocks beside RoundChanges that are kept: half of what a core may hold. A quarter is
+/// for later heights, and the copies of one proposal stay below the last one.
+pub(super) const KEPT_BLOCK_BYTES: usize = 128 * 1024 * 1024;
 
 /// A message and when it came, relative to the others.
 #[derive(Debug, Clone)]

@@ -29,7 +29,7 @@ impl<C: Crypto> Core<C> {
         let now = self.now.mono_ms;
         let bytes = message.to_wire(self.config.schedule.config().besu_dialect);
         // A copy with a spoiled block must not take the place of the good one.
-        let copy = message.block().map_or(B256::ZERO, |_| keccak256(&bytes));
+        let copy = message.block().map_or(B256::ZERO, |block| keccak256(&block.body));
         let key = (author, message.kind(), message.id(), copy);
         let again = self.relayed.get(&key).map(|at| at.saturating_add(self.base_ms()));
         if again.is_some_and(|again| now < again || self.config.profile == Profile::Besu) {

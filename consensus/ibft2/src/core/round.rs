@@ -6,7 +6,7 @@ use alloy_primitives::{Address, Bytes};
 
 use super::{checks::CheckKey, effect::PersistToken, input::RequestId};
 use crate::{
-    hash::SealDigest,
+    hash::{BlockHash, SealDigest},
     messages::{
         Block, MessageKind, PreparedCertificate, Proposal, ProposalPayload, RoundChangePayload,
         Signed,
@@ -18,6 +18,8 @@ use crate::{
 pub(super) struct Accepted {
     pub(super) author: Address,
     pub(super) proposal: Proposal,
+    /// Block hash of its block, computed once.
+    pub(super) hash: BlockHash,
 }
 
 impl Accepted {
@@ -48,6 +50,8 @@ pub(super) struct Candidate {
 pub(super) struct Held {
     pub(super) certificate: Arc<PreparedCertificate>,
     pub(super) block: Arc<Block>,
+    /// Block hash of the block, computed once.
+    pub(super) hash: BlockHash,
 }
 
 /// How far the own proposal is.

@@ -239,12 +239,13 @@ impl<C: Crypto> Core<C> {
         block: Arc<Block>,
         round_changes: Option<Vec<Signed<RoundChangePayload>>>,
     ) {
-        let stored =
-            StoredProposal { signed, round_changes: round_changes.clone(), block: block.hash() };
+        let key = CheckKey::new(&block, true);
+        let hash = key.hash();
+        let stored = StoredProposal { signed, round_changes: round_changes.clone(), block: hash };
         if self.record.put_proposal(stored).is_err() {
             return;
         }
-        self.height.checks.note(CheckKey::new(&block, true), true);
+        self.height.checks.note(key, true);
         let token = self.persist();
         let proposal = Proposal { signed, block, round_changes };
         self.send_own(&Message::Proposal(proposal.clone()), token);
@@ -252,7 +253,7 @@ impl<C: Crypto> Core<C> {
         round.proposing = Proposing::Done;
         round.justified = true;
         round.seen = Some(signed);
-        round.accepted = Some(Accepted { author: self.local, proposal });
+        round.accepted = Some(Accepted { author: self.local, proposal, hash });
     }
 
     fn signed_prepare(&mut self, signed: Signed<PreparePayload>) {
@@ -365,13 +366,16 @@ impl<C: Crypto> Core<C> {
     /// A block that the record has just come to name.
     fn find_block(&self, hash: crate::hash::BlockHash) -> Option<Arc<Block>> {
         let round = &self.height.round;
-        let ready = match &round.proposing {
-            Proposing::Ready { block, .. } => Some(block),
+        let accepted = round.accepted.as_ref().map(|accepted| (accepted.hash, accepted.block()));
+        let held = self.height.certificate.as_ref().map(|held| (held.hash, &held.block));
+        let known = [accepted, held].into_iter().flatten().find(|(known, _)| *known == hash);
+        if let Some((_, block)) = known {
+            return Some(block.clone());
+        }
+        match &round.proposing {
+            Proposing::Ready { block, .. } => Some(block.clone()),
             _ => None,
-        };
-        let accepted = round.accepted.as_ref().map(Accepted::block);
-        let held = self.height.certificate.as_ref().map(|held| &held.block);
-        [ready, accepted, held].into_iter().flatten().find(|block| block.hash() == hash).cloned()
+        }
     }
 
     /// Sends an own message of the running round and keeps it.
@@ -410,5 +414,5 @@ impl<C: Crypto> Core<C> {
 }
 
 fn stored(held: &Held) -> StoredCertificate {
-    StoredCertificate { certificate: held.certificate.clone(), block: held.block.hash() }
+    StoredCertificate { certificate: held.certificate.clone(), block: held.hash }
 }

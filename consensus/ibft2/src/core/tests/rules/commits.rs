@@ -2,9 +2,11 @@
 
 use super::{DUE, One, some_digest};
 use crate::{
+    config::{ForkPoints, Ibft2Schedule, Transition},
     core::{Input, Report},
     messages::{Message, MessageKind},
 };
+use std::sync::Arc;
 
 #[test]
 fn a_quorum_of_commits_is_final() {
@@ -179,7 +181,7 @@ fn give(one: &mut One, block: &crate::messages::Block, sealers: &[usize]) {
     let digest = block.digest().unwrap();
     let seals =
         sealers.iter().map(|who| super::sign(one.net.members[*who], &digest.0).into()).collect();
-    one.net.step(1, Input::Finalised { block: std::sync::Arc::new(block.clone()), seals });
+    one.net.step(1, Input::Finalised { block: Arc::new(block.clone()), seals });
 }
 
 fn conflicts(one: &One) -> Vec<(usize, bool)> {
@@ -206,6 +208,35 @@ fn a_conflicting_block_of_more_than_f_stops_the_validator() {
     one.say(proposer, &proposal);
     one.run(30 * DUE);
     assert_eq!(one.kinds(), []);
+}
+
+#[test]
+fn a_conflicting_block_of_a_former_lone_validator_only_raises_an_alarm() {
+    // Validator 0 was alone at height 1; from height 2 on it is one of four.
+    let mut net = super::Net::new(4);
+    let members = net.members.clone();
+    let config = net.config.schedule.config().clone();
+    let four = Transition { block: 2, validators: Some(members), ..Transition::default() };
+    let schedule = Ibft2Schedule::new(config, vec![four], &ForkPoints::default()).unwrap();
+    net.config.schedule = Arc::new(schedule);
+    net.nodes[1].chain[0].header = super::super::net::genesis(&net.members[..1]);
+    net.start_with(1, 1);
+    let mut one = One { net, me: 1 };
+    let (ours, other) = (one.block(0, 0), one.block(0, 1));
+    let mut other = other;
+    other.header.timestamp += 1;
+    give(&mut one, &ours, &[0]);
+    assert_eq!((one.height(), one.net.core(1).validators().len()), (1, 4));
+    give(&mut one, &other, &[0]);
+    assert_eq!(conflicts(&one), [(1, false)]);
+    // It goes on.
+    one.connect_all(1);
+    let (proposal, _) = one.first_proposal();
+    let proposer = one.proposer(0);
+    if proposer != 1 {
+        one.say(proposer, &proposal);
+        assert_eq!(one.kinds(), [(MessageKind::Prepare, 0)]);
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::{BASE, DUE, One, peer, some_digest};
 use crate::{
-    core::{Input, Target},
+    core::{Effect, Input, Target},
     messages::{Message, MessageKind, PreparePayload, RoundId},
 };
 
@@ -151,4 +151,46 @@ fn nodes_that_are_no_validators_relay_nothing() {
     one.connect_all(0);
     one.say(2, &message);
     assert_eq!((one.relayed(), one.kinds()), (0, vec![]));
+}
+
+#[test]
+fn a_block_is_checked_once_in_all_its_rounds() {
+    let one = One::new(4, 3);
+    let mut core = one.net.core(3).clone();
+    let mut checks = 0;
+    let mut deliver = |message: &Message| {
+        let bytes = message.to_wire(crate::messages::Dialect::V26);
+        let mut inputs = vec![Input::Message { peer: peer(0), bytes }];
+        while let Some(input) = inputs.pop() {
+            for effect in core.step(one.net.now, input) {
+                if let Effect::CheckBlock { request, .. } = effect {
+                    checks += 1;
+                    let verdict = crate::core::Verdict::Valid;
+                    inputs.push(Input::BlockChecked { request, verdict });
+                }
+            }
+        }
+    };
+    let old = one.block(0, 0);
+    deliver(&Message::Proposal(one.propose(0, 0, &old)));
+    let change = one.change(2, 1, Some(&old));
+    deliver(&Message::RoundChange(change.clone()));
+    let again = old.with_round(1).unwrap();
+    let mut proposal = one.later_proposal(1, &again, &[0, 1, 2]);
+    proposal.round_changes.as_mut().unwrap()[2] = change.signed;
+    deliver(&Message::Proposal(proposal));
+    assert_eq!(core.round(), 1);
+    assert_eq!(checks, 1);
+}
+
+#[test]
+fn a_claimed_head_stops_nobody() {
+    let mut one = One::new(4, 1);
+    one.connect(2, 1_000_000);
+    let digest = one.prepared_in_round_0().digest().unwrap();
+    for who in [0, 3] {
+        let commit = one.commit(who, 0, digest);
+        one.say(who, &commit);
+    }
+    assert_eq!(one.height(), 1);
 }
