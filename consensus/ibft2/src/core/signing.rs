@@ -215,6 +215,11 @@ impl<C: Crypto> Core<C> {
         if !self.may_sign() || !self.is_wanted(&task) {
             return;
         }
+        #[cfg(feature = "mutants")]
+        if mutated!(self, RecordIgnored) {
+            let (id, kind, digest) = task.subject();
+            self.record.forget_unless_permitted(id, kind, digest);
+        }
         match task {
             Task::Proposal { payload, block, round_changes } => {
                 self.signed_proposal(Signed::new(payload, signature), block, round_changes);

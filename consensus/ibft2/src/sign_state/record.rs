@@ -190,6 +190,23 @@ impl SignRecord {
         }
     }
 
+    /// Seeded bug: what stands in the way is forgotten.
+    #[cfg(feature = "mutants")]
+    pub(crate) fn forget_unless_permitted(
+        &mut self,
+        id: RoundId,
+        kind: MessageKind,
+        digest: Option<SealDigest>,
+    ) {
+        if self.permits(id, kind, digest).is_err() {
+            self.proposal = None;
+            self.prepare = None;
+            self.commit = None;
+            self.round_change = None;
+            self.position = id;
+        }
+    }
+
     /// Notes a signed proposal.
     ///
     /// # Errors
