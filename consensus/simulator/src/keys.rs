@@ -10,6 +10,9 @@ use alloy_primitives::{Address, B256, Signature, U256, keccak256, uint};
 
 use crate::choices::split_mix;
 
+/// What an honest signer uses.
+const NONCE: u64 = 0x1111_1111_1111_1111;
+
 const N: U256 = uint!(0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141_U256);
 
 /// How signatures are made.
@@ -90,6 +93,18 @@ impl KeyRing {
         self.keys.binary_search_by_key(address, |key| key.0).ok()
     }
 
+    /// Another signature of `member` over `hash`, as everybody can make as many as he likes of his
+    /// own.
+    ///
+    /// # Panics
+    /// If the key is none of this ring.
+    pub fn sign_again(&self, member: usize, hash: B256, nonce: u64) -> [u8; 65] {
+        match self.scheme {
+            Scheme::Keyed => sign_keyed(self.keys[member].0, &hash, nonce),
+            Scheme::Real => self.sign(member, hash),
+        }
+    }
+
     /// Signs `hash` as `member`, with a low `s`.
     ///
     /// # Panics
@@ -97,7 +112,7 @@ impl KeyRing {
     pub fn sign(&self, member: usize, hash: B256) -> [u8; 65] {
         let (address, secret) = self.keys[member];
         match self.scheme {
-            Scheme::Keyed => sign_keyed(address, &hash),
+            Scheme::Keyed => sign_keyed(address, &hash, NONCE),
             Scheme::Real => {
                 let made = sign_message(secret, hash).expect("hashes below the order are keys");
                 let made = made.normalized_s();
@@ -131,10 +146,11 @@ fn address_of(scheme: Scheme, secret: B256) -> Address {
     }
 }
 
-fn sign_keyed(address: Address, hash: &B256) -> [u8; 65] {
-    let tag = tag(&address, hash);
+fn sign_keyed(address: Address, hash: &B256, nonce: u64) -> [u8; 65] {
+    let tag = tag(&address, hash, nonce);
     let mut bytes = [0x11; 65];
     bytes[1..21].copy_from_slice(address.as_slice());
+    bytes[21..29].copy_from_slice(&nonce.to_be_bytes());
     bytes[33..41].copy_from_slice(&tag[0].to_be_bytes());
     bytes[41..49].copy_from_slice(&tag[1].to_be_bytes());
     bytes[64] = (tag[0] & 1) as u8;
@@ -144,7 +160,7 @@ fn sign_keyed(address: Address, hash: &B256) -> [u8; 65] {
 fn recover_keyed(hash: &B256, signature: &[u8; 65]) -> Address {
     let low = if signature[32] > 0x7f { malleate(signature) } else { *signature };
     let address = Address::from_slice(&low[1..21]);
-    if sign_keyed(address, hash) == low {
+    if sign_keyed(address, hash, word(&low[21..29])) == low {
         return address;
     }
     let mut nobody = [0; 20];
@@ -155,8 +171,8 @@ fn recover_keyed(hash: &B256, signature: &[u8; 65]) -> Address {
     Address::new(nobody)
 }
 
-fn tag(address: &Address, hash: &B256) -> [u64; 2] {
-    let mut state = 0x0dd0_5ec2_e700_0001;
+fn tag(address: &Address, hash: &B256, nonce: u64) -> [u64; 2] {
+    let mut state = 0x0dd0_5ec2_e700_0001 ^ nonce;
     for part in [&address[..8], &address[8..16], &hash[..8], &hash[8..16], &hash[16..24], &hash[24..]]
     {
         state ^= word(part);

@@ -48,6 +48,9 @@ enum Command {
         /// Only this one.
         #[arg(long)]
         only: Option<String>,
+        /// Name those that are not caught without failing.
+        #[arg(long)]
+        list: bool,
     },
     /// Runs the known faults.
     Scenarios {
@@ -113,7 +116,7 @@ enum Command {
 
 /// Seconds that a mutant is searched for.
 #[cfg(feature = "mutants")]
-fn hunt(seconds: u64, only: Option<&str>) -> (usize, usize) {
+fn hunt(seconds: u64, only: Option<&str>, list: bool) -> (usize, usize) {
     let reports = peruri_ibft2_sim::mutants::hunt_all(seconds, only);
     let mut failed = 0;
     for report in &reports {
@@ -131,8 +134,16 @@ fn hunt(seconds: u64, only: Option<&str>) -> (usize, usize) {
                 println!("{:<32} SURVIVED {:>6.2} s, {} runs", report.name, report.seconds, report.runs);
             }
         }
+        if report.baseline > 0 {
+            println!("{:<32} {} runs break without it", report.name, report.baseline);
+            failed += 1;
+        }
     }
-    (reports.len() - failed, failed)
+    if list {
+        println!("{failed} are left to the full run");
+        return (reports.len() - failed, 0);
+    }
+    (reports.len().saturating_sub(failed), failed)
 }
 
 fn range(text: &str) -> Result<Range<u64>, String> {
@@ -157,7 +168,7 @@ fn main() -> eyre::Result<ExitCode> {
             (summary.passed as usize, summary.failed.len())
         }
         #[cfg(feature = "mutants")]
-        Command::Mutants { seconds, only } => hunt(seconds, only.as_deref()),
+        Command::Mutants { seconds, only, list } => hunt(seconds, only.as_deref(), list),
         Command::Scenarios { seeds, only, seed } => known_faults(seeds, only.as_deref(), seed),
         Command::Twins { nodes, rounds, threads, only, .. } => twins(nodes, rounds, threads, only),
         Command::Replay { file, seed, nodes, log } => {

@@ -22,6 +22,8 @@ pub struct Report {
     pub caught: Option<(u64, Violation)>,
     /// Runs needed.
     pub runs: u64,
+    /// Runs that broke something without the bug too.
+    pub baseline: u64,
     /// Time needed.
     pub seconds: f64,
 }
@@ -62,24 +64,33 @@ pub fn hunt_all(seconds: u64, only: Option<&str>) -> Vec<Report> {
 pub fn hunt(mutant: Mutant, limit: Duration) -> Report {
     let started = Instant::now();
     let mut runs = 0;
+    let mut baseline = 0;
     let mut caught = None;
     while caught.is_none() && started.elapsed() < limit {
         let seed = runs;
         runs += 1;
         let directed = scenarios::ALL.iter().find(|scenario| scenario.bugs.contains(&mutant.name()));
-        let run = || {
+        let run = |mutant: Option<Mutant>| {
             // Every second run is directed, if the bug has a scenario of its own.
             let mut world = match directed {
                 Some(scenario) if seed % 2 == 0 => scenarios::world(scenario, seed / 2, false),
                 _ => World::from_seed(seed, &SIZES, false),
             };
-            world.set_mutant(mutant);
+            if let Some(mutant) = mutant {
+                world.set_mutant(mutant);
+            }
             world.run().violation
         };
-        caught = match catch_unwind(AssertUnwindSafe(run)) {
+        let found = catch_unwind(AssertUnwindSafe(|| run(Some(mutant))));
+        // What breaks without the bug does not show that the bug was found.
+        if !matches!(found, Ok(None)) && run(None).is_some() {
+            baseline += 1;
+            continue;
+        }
+        caught = match found {
             Ok(violation) => violation.map(|violation| (seed, violation)),
             Err(_) => Some((seed, Violation { invariant: "panic", text: String::new() })),
         };
     }
-    Report { name: mutant.name(), caught, runs, seconds: started.elapsed().as_secs_f64() }
+    Report { name: mutant.name(), caught, runs, baseline, seconds: started.elapsed().as_secs_f64() }
 }

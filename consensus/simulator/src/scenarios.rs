@@ -32,6 +32,7 @@ const TWINS: Byzantine = Byzantine {
     damage: 0,
     withhold: 300,
     replay: 50,
+    mute: false,
     scripted: 20,
 };
 
@@ -42,6 +43,7 @@ const LIAR: Byzantine = Byzantine {
     damage: 20,
     withhold: 300,
     replay: 100,
+    mute: false,
     scripted: 60,
 };
 
@@ -201,8 +203,13 @@ pub const ALL: &[Scenario] = &[
         title: "seven validators, three restart, their rounds never meet",
         bugs: &["NoJump"],
         shape: |_| {
-            let mut swarm = crashing(7);
-            swarm.rates.loss = 500;
+            // Rounds pass without a block, and one member does not see them.
+            let mut swarm = Swarm::calm(4);
+            swarm.base = 1;
+            swarm.cap = Some(1);
+            swarm.safety = 60 * SECOND;
+            swarm.byzantine = Byzantine { members: 1, mute: true, ..Byzantine::default() };
+            swarm.isolated = true;
             swarm
         },
     },
@@ -228,7 +235,11 @@ pub const ALL: &[Scenario] = &[
         id: "K19",
         title: "nobody hands out the one block that a member lacks",
         bugs: &["NoCatchUp"],
-        shape: |seed| cut(3 + (seed % 4) as usize),
+        shape: |seed| {
+            let mut swarm = cut(3 + (seed % 4) as usize);
+            swarm.silent = true;
+            swarm
+        },
     },
     Scenario {
         id: "K20",
@@ -312,8 +323,23 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         id: "U2",
         title: "what was signed is not durable before it is sent or acted on",
-        bugs: &["SendBeforePersist", "FinaliseBeforePersist", "RecordIgnored"],
+        bugs: &["SendBeforePersist", "FinaliseBeforePersist"],
         shape: |seed| crashing(2 + (seed % 4) as usize),
+    },
+    Scenario {
+        id: "U2b",
+        title: "a member that restarts is shown another proposal for the round it has prepared",
+        bugs: &["RecordIgnored"],
+        shape: |_| {
+            let mut swarm = Swarm::calm(4);
+            swarm.base = 4;
+            swarm.safety = 25 * SECOND;
+            swarm.crashes = 250 * MS;
+            swarm.crash_in_step = true;
+            swarm.rates.delay = Delay::Uniform(MS, 600 * MS);
+            swarm.byzantine = Byzantine { replay: 300, withhold: 0, ..LIAR };
+            swarm
+        },
     },
     Scenario {
         id: "U3",

@@ -28,6 +28,8 @@ pub struct Byzantine {
     pub withhold: u32,
     /// Old messages sent again, per mille.
     pub replay: u32,
+    /// Whether they send nothing but RoundChanges until everything heals.
+    pub mute: bool,
     /// Messages that the scripted strategist makes up, per mille of those received.
     pub scripted: u32,
 }
@@ -89,6 +91,11 @@ pub struct Swarm {
     pub votes: u64,
     /// What Byzantine members do.
     pub byzantine: Byzantine,
+    /// Whether nodes tell nobody of their new blocks: missing ones are fetched only when a core
+    /// asks.
+    pub silent: bool,
+    /// Whether one honest node is cut off from the start until everything heals.
+    pub isolated: bool,
 }
 
 impl Swarm {
@@ -128,8 +135,11 @@ impl Swarm {
                 damage: 0,
                 withhold: 0,
                 replay: 0,
+                mute: false,
                 scripted: 0,
             },
+            silent: false,
+            isolated: false,
         }
     }
 
@@ -141,7 +151,7 @@ impl Swarm {
         let (clocks, jumps, votes, byzantine) = (on(300), on(150), on(300), on(500));
         let (amnesia, real, bound, mixed) = (on(150), on(10), on(300), on(300));
         let (empty, twins, slow_disk, slow_work) = (on(150), on(350), on(300), on(300));
-        let outsiders = on(150);
+        let (outsiders, silent, isolated) = (on(150), on(300), on(100));
         let validators = choices.pick(Stream::Config, sizes);
         let f = sizes::byzantine(validators);
         let mut pick = |low, high| choices.between(Stream::Config, low, high);
@@ -173,6 +183,8 @@ impl Swarm {
             this.drift = pick(0, 500);
         }
         this.jumps = jumps;
+        this.silent = silent;
+        this.isolated = isolated;
         if votes {
             this.votes = pick(500, 4_000) * MS;
             this.outsiders = pick(0, 2) as usize;
@@ -193,6 +205,7 @@ impl Swarm {
                 damage: pick(0, 1) as u32 * 50,
                 withhold: pick(0, 3) as u32 * 150,
                 replay: pick(0, 1) as u32 * 100,
+                mute: pick(0, 9) == 9,
                 scripted: (pick(0, 2) as u32 * 50).max(this.byzantine.scripted),
             };
         }

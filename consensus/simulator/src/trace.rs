@@ -20,9 +20,11 @@ impl Trace {
     /// Adds bytes and their length.
     pub fn bytes(&mut self, bytes: &[u8]) {
         self.number(bytes.len() as u64);
-        for chunk in bytes.chunks(8) {
-            self.number(chunk.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)));
+        let (words, rest) = bytes.as_chunks::<8>();
+        for word in words {
+            self.number(u64::from_le_bytes(*word));
         }
+        self.number(rest.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)));
     }
 
     /// The hash.

@@ -1,7 +1,11 @@
 //! The judge of a run: collects what honest nodes finalise, sign and send, and names the first
 //! invariant that is broken.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
 
 use alloy_primitives::{Address, B256};
 
@@ -78,6 +82,9 @@ pub struct Judge {
     pub ledger: Ledger,
     hash_of: BTreeMap<B256, (u64, B256)>,
     prepared: BTreeMap<(u64, u32), B256>,
+    /// Proposals by height and digest, until one is found to be justified.
+    open: BTreeMap<(u64, B256), Vec<Message>>,
+    justified: BTreeSet<(u64, B256)>,
     proposed: BTreeMap<(u64, u32), Vec<B256>>,
     checked: BTreeMap<B256, bool>,
 }
@@ -99,6 +106,8 @@ impl Judge {
             ledger: Ledger::default(),
             hash_of: BTreeMap::new(),
             prepared: BTreeMap::new(),
+            open: BTreeMap::new(),
+            justified: BTreeSet::new(),
             proposed: BTreeMap::new(),
             checked: BTreeMap::new(),
         }
@@ -267,6 +276,8 @@ impl Judge {
         self.ledger.prune(old);
         self.prepared = self.prepared.split_off(&(old, 0));
         self.proposed = self.proposed.split_off(&(old, 0));
+        self.open = self.open.split_off(&(view.number, B256::ZERO));
+        self.justified = self.justified.split_off(&(old, B256::ZERO));
         Ok(())
     }
 
@@ -308,6 +319,13 @@ impl Judge {
             self.hash_of.insert(view.digest, (view.number, view.hash));
         }
         let height = message.signed.height;
+        if message.signed.kind == Kind::Proposal
+            && let Some(digest) = message.signed.digest
+            && height > self.head()
+            && !self.justified.contains(&(height, digest))
+        {
+            self.open.entry((height, digest)).or_default().push(message.clone());
+        }
         if self.members_at(height).is_none() {
             return Ok(());
         }
@@ -387,6 +405,22 @@ impl Judge {
         if !new {
             return Ok(false);
         }
+        if let (Kind::Proposal, Some(digest)) = (signed.kind, signed.digest) {
+            // Its justification is looked at when it is sent.
+            self.justified.insert((signed.height, digest));
+        }
+        if matches!(signed.kind, Kind::Prepare | Kind::Commit) && stored.is_none() {
+            self.reasoned(author, signed)?;
+        }
+        if signed.kind == Kind::RoundChange
+            && let Some(round) = self.ledger.committed_below(author, signed.height, signed.round)
+            && signed.certificate.as_ref().is_none_or(|held| held.proposal.round < round)
+        {
+            return broken(
+                "S10",
+                format!("{author} committed in round {round} and leaves it without a certificate"),
+            );
+        }
         if let Some(certificate) = &signed.certificate
             && let Some(setting) = self.setting(signed.height)
             && let Err(text) = setting.certificate(certificate)
@@ -407,6 +441,56 @@ impl Judge {
             );
         }
         Ok(true)
+    }
+
+    /// S8: an honest validator's proposal is allowed by its RoundChanges.
+    ///
+    /// # Errors
+    /// If it is not.
+    pub fn proposed(&self, author: Address, message: &Message) -> Checked {
+        let signed = &message.signed;
+        let Some(setting) = self.setting(signed.height) else { return Ok(()) };
+        match setting.proposal(message) {
+            Ok(()) => Ok(()),
+            Err(text) => broken(
+                "S8",
+                format!("{author} proposes ({}, {}): {text}", signed.height, signed.round),
+            ),
+        }
+    }
+
+    /// S8: an honest validator prepares and commits what was proposed by whose turn it was, with
+    /// RoundChanges that allow it.
+    fn reasoned(&mut self, author: Address, signed: &Signed) -> Checked {
+        let Some(digest) = signed.digest else { return Ok(()) };
+        let key = (signed.height, digest);
+        // What is final already is the matter of S10.
+        if self.justified.contains(&key) || signed.height <= self.head() {
+            return Ok(());
+        }
+        let Some(setting) = self.setting(signed.height) else { return Ok(()) };
+        let mut reason = "nobody proposed it".to_owned();
+        let good = self.open.get(&key).into_iter().flatten().any(|message| {
+            match setting.proposal(message) {
+                Ok(()) => true,
+                Err(text) => {
+                    reason = text;
+                    false
+                }
+            }
+        });
+        if !good {
+            return broken(
+                "S8",
+                format!(
+                    "{author} signs {:?} ({}, {}): {reason}",
+                    signed.kind, signed.height, signed.round
+                ),
+            );
+        }
+        self.open.remove(&key);
+        self.justified.insert(key);
+        Ok(())
     }
 
     /// Whether a signature of an honest validator is already known; a cheap filter.

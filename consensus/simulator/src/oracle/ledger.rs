@@ -85,23 +85,21 @@ impl Ledger {
         Ok(true)
     }
 
-    /// Forgets what `author` signed in one round and kind: it was lost with a disk, and nobody that
-    /// could tell has seen it.
-    pub fn forget(&mut self, author: Address, height: u64, round: u32, kind: Kind) {
-        if let Some(entry) = self.entries.get_mut(&(height, round, author)) {
-            entry.contents[kind.code() as usize] = None;
-        }
+    /// Forgets what `author` signed at a place and above it.
+    pub fn forget_from(&mut self, author: Address, place: (u64, u32)) {
+        self.entries.retain(|(height, round, who), _| *who != author || (*height, *round) < place);
+        self.position.insert(author, (0, 0));
     }
 
-    /// Sets the position of `author` to what its entries say, after [`Self::forget`].
-    pub fn settle(&mut self, author: Address) {
-        let last = self
-            .entries
-            .iter()
+    /// The highest round below `round` in which `author` signed a Commit at `height`.
+    pub fn committed_below(&self, author: Address, height: u64, round: u32) -> Option<u32> {
+        self.entries
+            .range((height, 0, Address::ZERO)..(height, round, Address::ZERO))
             .rev()
-            .find(|((_, _, who), entry)| *who == author && entry.contents.iter().any(Option::is_some));
-        let position = last.map_or((0, 0), |((height, round, _), _)| (*height, *round));
-        self.position.insert(author, position);
+            .find(|((_, _, who), entry)| {
+                *who == author && entry.contents[Kind::Commit.code() as usize].is_some()
+            })
+            .map(|((_, round, _), _)| *round)
     }
 
     /// Digests that honest validators signed at a height in rounds above `round`.

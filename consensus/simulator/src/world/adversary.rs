@@ -37,12 +37,24 @@ impl World {
         bytes: Bytes,
     ) -> Checked {
         let habits = self.swarm.byzantine;
+        if habits.mute && self.is_faulty() && bytes.first() != Some(&3) {
+            return Ok(());
+        }
+        // Sometimes everybody is told the same falsehood, sometimes everybody another one.
+        let mut bytes = bytes;
+        let mut mutate = habits.mutate;
+        if self.choices.chance(Adversary, mutate / 2) {
+            mutate = 0;
+            if let Some(changed) = self.mutate(node, &bytes) {
+                bytes = changed;
+            }
+        }
         for receiver in receivers {
             if self.choices.chance(Adversary, habits.withhold) {
                 continue;
             }
             let mut bytes = bytes.clone();
-            if self.choices.chance(Adversary, habits.mutate)
+            if self.choices.chance(Adversary, mutate)
                 && let Some(changed) = self.mutate(node, &bytes)
             {
                 bytes = changed;
@@ -334,7 +346,7 @@ impl World {
         let mut forged = certificate.clone();
         let count = forged.prepares.len() as u32;
         let at = self.choices.draw(Adversary, count) as usize;
-        match self.choices.draw(Adversary, 4) {
+        match self.choices.draw(Adversary, 5) {
             0 if count > 0 => {
                 forged.prepares.remove(at);
             }
@@ -346,6 +358,22 @@ impl World {
                 forged.prepares.remove(at);
                 forged.prepares.push(again);
                 forged.prepares.push(again);
+            }
+            3 => {
+                // One signer many times, with a new signature each time.
+                let payload = PreparePayload {
+                    id: forged.proposal.payload.id,
+                    digest: forged.proposal.payload.digest,
+                };
+                let hash = self.config.domain().signing_hash(&payload);
+                let member = self.nodes[node].member;
+                forged.prepares = (0..u64::from(count.max(1)))
+                    .filter_map(|nonce| {
+                        let bytes = self.keys.sign_again(member, hash, nonce + 1);
+                        Signature65::new(bytes).ok()
+                    })
+                    .map(|signature| Signed::new(payload, signature))
+                    .collect();
             }
             2 => {
                 let own = PreparePayload {

@@ -38,6 +38,7 @@ impl World {
             self.steps += 1;
             self.perform_into(node, effects, &mut inputs)?;
         }
+        self.watch_round(node)?;
         self.watch_bounds(node)
     }
 
@@ -360,6 +361,7 @@ impl World {
             self.judge.finalised(node, &sealed.view)?;
             self.watch_final(node, &sealed.view);
             self.watch_execution(node, &sealed)?;
+            self.watch_own_seal(node, &sealed.view)?;
         }
         if height != self.nodes[node].store.head() + 1 {
             return broken(

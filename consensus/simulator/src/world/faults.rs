@@ -60,7 +60,15 @@ impl World {
             }
             amnesia.insert(honest[at]);
         }
+        self.forgettable = amnesia.iter().map(|member| (*member, Vec::new())).collect();
         self.amnesiacs = amnesia.into_iter().map(|member| (member, false)).collect();
+        if self.swarm.isolated
+            && let Some(alone) = self.nodes.iter().rposition(|node| node.is_honest())
+        {
+            let groups: Vec<u32> =
+                (0..self.nodes.len()).map(|node| u32::from(node == alone)).collect();
+            self.network.divide(&groups);
+        }
         self.after(self.swarm.safety, Event::Fault(Fault::Heal));
     }
 
@@ -262,7 +270,6 @@ impl World {
             }
         }
         self.amnesiacs.insert(member, true);
-        self.forget_unseen(node);
         loss
     }
 }

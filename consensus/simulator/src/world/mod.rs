@@ -123,6 +123,12 @@ pub struct World {
     archive: VecDeque<Bytes>,
     /// Members whose sign state was tampered with, and those it may still happen to.
     amnesiacs: BTreeMap<usize, bool>,
+    /// What those members have signed: height, round, content.
+    forgettable: BTreeMap<usize, Vec<(u64, u32, u64)>>,
+    /// Who has received it, in which life and when, by content.
+    sightings: HashMap<u64, Vec<(usize, u32, u64)>>,
+    /// When connections were made.
+    since: HashMap<u64, u64>,
 }
 
 impl World {
@@ -187,6 +193,9 @@ impl World {
             phase: liveness::Phase::Safety,
             archive: VecDeque::new(),
             amnesiacs: BTreeMap::new(),
+            forgettable: BTreeMap::new(),
+            sightings: HashMap::new(),
+            since: HashMap::new(),
             swarm,
             choices,
             keys,

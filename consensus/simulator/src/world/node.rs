@@ -92,6 +92,12 @@ pub struct Node {
     pub crash_in: Option<u32>,
     /// Contents that its durable records held.
     pub proven: BTreeSet<u64>,
+    /// Height, round and digest of Commits that its durable records held.
+    pub committed: BTreeSet<(u64, u32, B256)>,
+    /// It knows that its sign state is lost: up to this height it signs nothing that is not final.
+    pub doubt_floor: Option<u64>,
+    /// Its life, height and round.
+    pub place: (u32, u64, u32),
     /// Whether it has something for a block.
     pub pending: bool,
     /// Whether a fetch is under way since when.
@@ -124,6 +130,9 @@ impl Node {
             peers: BTreeMap::new(),
             crash_in: None,
             proven: BTreeSet::new(),
+            committed: BTreeSet::new(),
+            doubt_floor: None,
+            place: (0, 0, 0),
             pending: false,
             fetching: None,
             best: None,

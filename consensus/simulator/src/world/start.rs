@@ -25,6 +25,7 @@ impl World {
         let record = self.read_record(node, loss)?;
         let owner = &mut self.nodes[node];
         owner.life += 1;
+        owner.doubt_floor = None;
         owner.clock.boot = self.now;
         owner.durable = 0;
         owner.waiting.clear();
@@ -46,9 +47,14 @@ impl World {
         };
         let blocks = image.map_or_else(Vec::new, |image| image.blocks.values().cloned().collect());
         if self.nodes[node].life > 1 {
-            self.watch_restart(node, &record);
+            self.watch_restart(node, &record)?;
         }
         let state = self.state_after(&head.sealed);
+        let behind = match &record {
+            StoredRecord::Present(record) => record.sequence < head.sequence,
+            _ => true,
+        };
+        self.nodes[node].doubt_floor = behind.then_some(head.sealed.view.number + 1);
         let start = Start {
             parent: head.sealed.block.header.clone(),
             validators: (*state).clone(),
@@ -149,10 +155,12 @@ impl World {
             // Either may have crashed in the handshake.
             if self.nodes[one].is_up() && self.nodes[other].is_up() {
                 self.nodes[one].peers.insert(other, conn);
-                self.watch_connection(one, other);
+                self.watch_connection(conn);
                 let peer = PeerId(conn);
                 self.give(one, Input::PeerConnected { peer, validator, head, mark })?;
-                self.after(1_000, Event::Head { to: one, from: other, conn, height: head });
+                if !self.swarm.silent || !self.is_member(one) {
+                    self.after(1_000, Event::Head { to: one, from: other, conn, height: head });
+                }
             }
         }
         Ok(())

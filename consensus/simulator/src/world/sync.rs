@@ -31,6 +31,9 @@ impl World {
         let pending = owner.pending;
         let peers: Vec<(usize, u64)> = owner.peers.iter().map(|(peer, conn)| (*peer, *conn)).collect();
         for (to, conn) in peers {
+            if self.swarm.silent && self.is_member(to) {
+                continue;
+            }
             for delay in self.network.deliveries(node, to, &mut self.choices).into_iter().flatten() {
                 self.after(delay, Event::Head { to, from: node, conn, height });
             }
@@ -43,6 +46,12 @@ impl World {
             self.feed(node)?;
         }
         Ok(())
+    }
+
+    /// Whether a node's key is in the set after the highest final block.
+    pub(crate) fn is_member(&self, node: usize) -> bool {
+        let set = self.judge.members_at(self.judge.head() + 1);
+        set.is_some_and(|set| set.contains(&self.keys.address(self.nodes[node].member)))
     }
 
     /// A node tells its height.

@@ -1,6 +1,6 @@
 //! What the oracles see of the nodes.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use alloy_primitives::Bytes;
 use peruri_ibft2::{
@@ -51,6 +51,12 @@ impl World {
                 ),
             );
         }
+        if let Some(commit) = record.commit()
+            && height > owner.store.durable_head()
+            && record.certificate().map(|held| held.certificate.id()) != Some(commit.payload.id)
+        {
+            return broken("D2", format!("node {node} commits at {height} without a certificate"));
+        }
         if let Some(before) = &owner.newest
             && record.sequence <= before.record.sequence
         {
@@ -99,17 +105,66 @@ impl World {
         }
         let key = content(&signed);
         self.nodes[node].proven.insert(key);
+        if let (Kind::Commit, Some(digest)) = (signed.kind, signed.digest) {
+            self.nodes[node].committed.insert((signed.height, signed.round, digest));
+        }
         self.ledger_note(node, &signed)
     }
 
     fn ledger_note(&mut self, node: usize, signed: &Signed) -> Checked {
         let member = self.nodes[node].member;
         let address = self.keys.address(member);
-        let new = self.judge.signed(address, signed)?;
+        if let Some(floor) = self.nodes[node].doubt_floor
+            && signed.height <= floor
+            && self.judge.head() < signed.height
+        {
+            return broken(
+                "D2",
+                format!(
+                    "node {node} knows that its sign state is lost and signs {:?} ({}, {})",
+                    signed.kind, signed.height, signed.round
+                ),
+            );
+        }
+        let new = match self.judge.signed(address, signed) {
+            Err(violation) if self.is_excused(node, &violation, signed) => {
+                self.marks.reach("signed again after a loss that nobody could tell of");
+                self.judge.ledger.forget_from(address, (signed.height, signed.round));
+                self.judge.signed(address, signed)?
+            }
+            result => result?,
+        };
         if new {
             self.watch_signature(signed);
+            if let Some(list) = self.forgettable.get_mut(&member) {
+                list.push((signed.height, signed.round, content(signed)));
+            }
         }
         Ok(())
+    }
+
+    /// A sign state that was lost can only be made up for by what others have seen: a contradiction
+    /// to it counts if somebody who is connected had seen the lost signature before they met.
+    fn is_excused(&self, node: usize, violation: &crate::oracle::Violation, signed: &Signed) -> bool {
+        let member = self.nodes[node].member;
+        let tampered = self.amnesiacs.get(&member).copied() == Some(true);
+        if !tampered || !matches!(violation.invariant, "S6" | "S7") {
+            return false;
+        }
+        let place = (signed.height, signed.round);
+        let lost = self.forgettable.get(&member).into_iter().flatten();
+        !lost
+            .filter(|(height, round, _)| (*height, *round) >= place)
+            .any(|(_, _, content)| self.has_witness(node, *content))
+    }
+
+    fn has_witness(&self, node: usize, content: u64) -> bool {
+        let seen = self.sightings.get(&content).into_iter().flatten();
+        seen.clone().any(|(witness, life, at)| {
+            let conn = self.nodes[node].peers.get(witness);
+            let since = conn.and_then(|conn| self.since.get(conn));
+            self.nodes[*witness].life == *life && since.is_some_and(|since| since > at)
+        })
     }
 
     fn watch_signature(&mut self, signed: &Signed) {
@@ -160,6 +215,9 @@ impl World {
                     )
                 });
                 if own {
+                    if message.signed.kind == Kind::Proposal {
+                        self.judge.proposed(self.keys.address(member), &message)?;
+                    }
                     self.ledger_note(node, &message.signed)?;
                 }
                 known
@@ -295,7 +353,7 @@ impl World {
     }
 
     /// A node starts again: what its disk holds is signed, whoever was told.
-    pub(crate) fn watch_restart(&mut self, node: usize, record: &StoredRecord) {
+    pub(crate) fn watch_restart(&mut self, node: usize, record: &StoredRecord) -> Checked {
         self.marks.reach("restart");
         if let StoredRecord::Present(record) = record {
             if record.certificate().is_some() {
@@ -310,14 +368,14 @@ impl World {
             if record.position().round > 0 {
                 self.marks.reach("restart in a later round");
             }
-            // What a crash left behind although it was not synced.
-            let messages = record.messages();
-            for message in messages {
-                if let Some(signed) = Signed::from_wire(&message.encode()) {
-                    self.nodes[node].proven.insert(content(&signed));
+            // What a crash left behind although it was not synced counts as signed, too.
+            if self.nodes[node].is_honest() {
+                for message in record.messages() {
+                    self.sign_note(node, &message.encode())?;
                 }
             }
         }
+        Ok(())
     }
 
     /// A node has finalised a block.
@@ -358,6 +416,33 @@ impl World {
         Ok(())
     }
 
+    /// An own seal in a block that is finalised here stands in the durable record (D1).
+    pub(crate) fn watch_own_seal(&self, node: usize, view: &View) -> Checked {
+        let own = self.keys.address(self.nodes[node].member);
+        let recovery = self.keys.recovery();
+        let sealed = view.seals.iter().any(|seal| {
+            recovery.recover(&view.digest, seal) == Some(own)
+        });
+        let place = (view.number, view.round, view.digest);
+        if sealed && !self.nodes[node].committed.contains(&place) {
+            return broken("D1", format!("node {node} seals {} before that is durable", view.number));
+        }
+        Ok(())
+    }
+
+    /// Within a height rounds only rise, by no more than a jump may (S7).
+    pub(crate) fn watch_round(&mut self, node: usize) -> Checked {
+        let owner = &mut self.nodes[node];
+        let Some(core) = owner.core.as_ref() else { return Ok(()) };
+        let place = (owner.life, core.height(), core.round());
+        let before = std::mem::replace(&mut owner.place, place);
+        let same = (before.0, before.1) == (place.0, place.1);
+        if owner.role == super::Role::Honest && same && place.2 < before.2 {
+            return broken("S7", format!("node {node} falls from {before:?} to {place:?}"));
+        }
+        Ok(())
+    }
+
     /// The core holds no more than it may (S14).
     pub(crate) fn watch_bounds(&mut self, node: usize) -> Checked {
         let Some(core) = self.nodes[node].core.as_ref() else { return Ok(()) };
@@ -377,11 +462,24 @@ impl World {
         Ok(())
     }
 
-    /// An honest node receives a message.
-    pub(crate) fn watch_delivery(&mut self, _to: usize, _bytes: &[u8]) {}
+    /// An honest node receives a message; who may lose its sign state has a witness then.
+    pub(crate) fn watch_delivery(&mut self, to: usize, bytes: &[u8]) {
+        if self.amnesiacs.is_empty() {
+            return;
+        }
+        let Some(known) = self.known.get(&quick(bytes)) else { return };
+        if known.author.is_some_and(|author| self.amnesiacs.contains_key(&author)) {
+            let seen = self.sightings.entry(known.content).or_default();
+            seen.push((to, self.nodes[to].life, self.now));
+        }
+    }
 
     /// Two nodes are connected.
-    pub(crate) fn watch_connection(&mut self, _one: usize, _other: usize) {}
+    pub(crate) fn watch_connection(&mut self, conn: u64) {
+        if !self.amnesiacs.is_empty() {
+            self.since.insert(conn, self.now);
+        }
+    }
 
     /// The mark that a node tells another about itself.
     pub(crate) fn told_mark(&mut self, teller: usize, _to: usize, mark: Option<Mark>) -> Option<Mark> {
@@ -391,20 +489,5 @@ impl World {
             return None;
         }
         mark
-    }
-
-    /// A sign state was lost: what nobody can tell about it any more is forgotten.
-    pub(crate) fn forget_unseen(&mut self, node: usize) {
-        let address = self.keys.address(self.nodes[node].member);
-        let kept: BTreeSet<u64> = self.nodes[node]
-            .sign
-            .durable()
-            .map(|image| image.record.messages())
-            .unwrap_or_default()
-            .iter()
-            .filter_map(|message| Signed::from_wire(&message.encode()))
-            .map(|signed| content(&signed))
-            .collect();
-        let _ = (address, kept);
     }
 }
