@@ -4,5 +4,6 @@
 
 mod faults;
 mod happy;
+mod hostile;
 mod net;
 mod rules;
