@@ -7,3 +7,5 @@ mod happy;
 mod hostile;
 mod net;
 mod rules;
+#[cfg(feature = "mutants")]
+mod seeded;

@@ -107,7 +107,11 @@ impl Net {
         let members: Vec<_> = (0..n).map(address).collect();
         let schedule = Ibft2Schedule::new(config, vec![], &ForkPoints::default()).unwrap();
         let genesis_hash = genesis(&members).hash_slow();
-        let config = Config::new(Arc::new(schedule), 7, genesis_hash);
+        let config = Config {
+            #[cfg(feature = "mutants")]
+            mutant: super::seeded::mutant(),
+            ..Config::new(Arc::new(schedule), 7, genesis_hash)
+        };
         let mut this = Self {
             config,
             nodes: Vec::new(),

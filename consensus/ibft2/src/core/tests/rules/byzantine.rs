@@ -6,7 +6,9 @@ use super::{BASE, DUE, One, address_of, length_of, some_digest};
 use crate::{
     core::{AuthorFault, Input, PeerFault, PeerId, Report, Verdict},
     extra_data::Form,
-    messages::{Block, CommitPayload, Message, MessageKind, RoundId},
+    messages::{
+        Block, CommitPayload, Message, MessageKind, RoundChange, RoundChangePayload, RoundId,
+    },
 };
 
 fn faults(one: &One) -> Vec<AuthorFault> {
@@ -176,12 +178,30 @@ fn commits_with_seals_of_others_are_refused() {
 
 #[test]
 fn outsiders_change_nothing() {
-    let mut net = super::Net::new(4);
-    // A fifth key that can sign but is no validator: it signs with an address of the set's crypto
-    // only if it is a member, so its messages recover nobody.
-    net.start(1);
+    // The fifth has a key and a connection, but the chain knows four validators.
+    let mut net = super::Net::new(5);
+    net.nodes[1].chain[0].header = super::super::net::genesis(&net.members[..4]);
+    net.start_with(1, 4);
     let mut one = One { net, me: 1 };
     one.connect_all(0);
+    let (_, digest) = one.first_proposal();
+    let block = one.block(4, 0);
+    let before = one.net.core(1).state_digest();
+    for message in [
+        Message::Proposal(one.propose(4, 0, &block)),
+        one.prepare(4, 0, digest),
+        one.commit(4, 0, digest),
+        Message::RoundChange(one.change(4, 3, None)),
+    ] {
+        one.say(4, &message);
+    }
+    assert_eq!(one.net.core(1).state_digest(), before);
+    assert_eq!((one.relayed(), one.reports().len()), (0, 0));
+}
+
+#[test]
+fn signatures_of_nobody_are_the_peers_fault() {
+    let mut one = One::new(4, 1);
     let before = one.net.core(1).state_digest();
     let payload = crate::messages::PreparePayload { id: one.id(0), digest: some_digest(1) };
     let hash = one.net.config.domain().signing_hash(&payload);
@@ -191,6 +211,22 @@ fn outsiders_change_nothing() {
     assert_eq!(one.net.core(1).state_digest(), before);
     let fault = PeerFault::Signature;
     assert_eq!(one.reports(), [Report::PeerFault { peer: super::peer(2), fault }]);
+}
+
+#[test]
+fn a_certificate_with_a_prepare_twice_counts_nothing() {
+    let mut one = One::new(4, 1);
+    let block = one.block(0, 0);
+    let mut certificate = one.certificate(&block);
+    certificate.prepares[1] = certificate.prepares[0];
+    let payload = RoundChangePayload { id: one.id(2), certificate: Some(Arc::new(certificate)) };
+    let signed = one.signed(2, payload);
+    one.say(2, &Message::RoundChange(RoundChange { signed, block: Some(Arc::new(block)) }));
+    assert!(matches!(faults(&one)[..], [AuthorFault::Invalid { .. }]));
+    assert_eq!(one.relayed(), 0);
+    // So the next RoundChange is the first of f + 1.
+    one.says_change(3, 2, None);
+    assert_eq!(one.at().round, 0);
 }
 
 #[test]
