@@ -245,6 +245,7 @@ fn twins(n: usize, rounds: u32, threads: usize, only: Option<u64>) -> (usize, us
     let summary = twins::all(n, rounds, threads);
     let seconds = summary.wall.as_secs_f64().max(0.001);
     let scenarios = summary.passed + summary.failed.len() as u64;
+    println!("{} of them equal others in every round that anybody reached", summary.equal);
     println!(
         "{scenarios} scenarios, {:.0} a second; {} events, {:.0} a second; {seconds:.1} s",
         scenarios as f64 / seconds,

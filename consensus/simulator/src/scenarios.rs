@@ -236,7 +236,10 @@ pub const ALL: &[Scenario] = &[
         title: "nobody hands out the one block that a member lacks",
         bugs: &["NoCatchUp"],
         shape: |seed| {
-            let mut swarm = cut(3 + (seed % 4) as usize);
+            // One member is many blocks behind, and nobody tells it so but the core.
+            let mut swarm = Swarm::calm(4 + (seed % 3) as usize);
+            swarm.safety = 120 * SECOND;
+            swarm.isolated = true;
             swarm.silent = true;
             swarm
         },
@@ -285,7 +288,12 @@ pub const ALL: &[Scenario] = &[
         id: "K25",
         title: "an old sign state beside a newer store is accepted",
         bugs: &["OldRecordAccepted"],
-        shape: amnesia,
+        shape: |seed| {
+            // A lone validator has nobody to warn it.
+            let mut swarm = amnesia(seed);
+            swarm.validators = if seed.is_multiple_of(2) { 1 } else { 4 };
+            swarm
+        },
     },
     Scenario {
         id: "K27",

@@ -28,7 +28,7 @@ pub struct Byzantine {
     pub withhold: u32,
     /// Old messages sent again, per mille.
     pub replay: u32,
-    /// Whether they send nothing but RoundChanges until everything heals.
+    /// Whether they send nothing but RoundChanges, and nothing any more when everything heals.
     pub mute: bool,
     /// Messages that the scripted strategist makes up, per mille of those received.
     pub scripted: u32,

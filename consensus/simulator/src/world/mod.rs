@@ -64,6 +64,9 @@ pub struct Outcome {
     pub time: u64,
     /// Height that an honest node reached.
     pub head: u64,
+    /// The highest round of the first height in which anything was sent before healing, in a
+    /// systematic scenario.
+    pub reached: u32,
     /// Situations reached.
     pub marks: Marks,
     /// What happened, if it was logged.
@@ -102,6 +105,7 @@ pub struct World {
     pub judge: Judge,
     /// What the network does with the first height, in a systematic scenario.
     pub plan: Option<crate::twins::Plan>,
+    reached: u32,
     /// Situations reached.
     pub marks: Marks,
     /// Time in microseconds.
@@ -203,6 +207,7 @@ impl World {
             nodes,
             judge,
             plan: None,
+            reached: 0,
             marks: Marks::default(),
             now: 0,
         }
@@ -250,6 +255,7 @@ impl World {
             steps: self.steps,
             time: self.now,
             head: self.judge.head(),
+            reached: self.reached,
             marks: self.marks,
             log: self.log.unwrap_or_default(),
         }

@@ -256,10 +256,11 @@ impl World {
     }
 
     /// How long a systematic scenario holds a message back; `None` if it loses it.
-    pub(crate) fn planned(&self, from: usize, to: usize, bytes: &Bytes) -> Option<u64> {
+    pub(crate) fn planned(&mut self, from: usize, to: usize, bytes: &Bytes) -> Option<u64> {
         let Some(plan) = &self.plan else { return Some(0) };
         match self.known.get(&quick(bytes)) {
-            Some(known) if known.height == 1 && self.is_faulty() => {
+            Some(known) if known.height == 1 && self.phase == super::liveness::Phase::Safety => {
+                self.reached = self.reached.max(known.round);
                 plan.delay(from, to, known.kind, known.round)
             }
             _ => Some(0),
