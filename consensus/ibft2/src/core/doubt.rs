@@ -175,33 +175,34 @@ impl<C: Crypto> Core<C> {
     /// Waits for others to tell their marks: until enough have, at most two base timeouts from when
     /// the first of them is connected.
     pub(super) fn review_witnesses(&mut self) {
-        if self.doubt.heard || !self.height.member {
+        if !self.height.member {
             return;
         }
-        if self.enough_witnesses() {
-            self.heard();
-        } else if !self.doubt.waiting && !self.doubt.witnesses.is_empty() {
-            self.doubt.waiting = true;
-            let at = self.now.mono_ms.saturating_add(self.base_ms().saturating_mul(2));
-            self.effects.push(Effect::SetTimer { id: TimerId::Witness, at });
+        if !self.doubt.heard {
+            if self.enough_witnesses() {
+                self.doubt.heard = true;
+                if self.doubt.waiting {
+                    self.effects.push(Effect::CancelTimer { id: TimerId::Witness });
+                }
+            } else if !self.doubt.waiting && !self.doubt.witnesses.is_empty() {
+                self.doubt.waiting = true;
+                let at = self.now.mono_ms.saturating_add(self.base_ms().saturating_mul(2));
+                self.effects.push(Effect::SetTimer { id: TimerId::Witness, at });
+            }
         }
+        self.begin_chain();
     }
 
-    fn heard(&mut self) {
-        self.doubt.heard = true;
-        if self.doubt.waiting {
-            self.effects.push(Effect::CancelTimer { id: TimerId::Witness });
-        }
-        // A quorum says that the chain has not begun and that nothing was signed: the first record
-        // becomes that of a validator of the first height, so that being late there is no doubt.
-        let all_new = self.peers.values().all(|peer| peer.head == 0);
-        if self.is_first_height()
+    /// A quorum says that the chain has not begun and that nothing was signed: the first record
+    /// becomes that of a validator of the first height, so that being late there is no doubt.
+    fn begin_chain(&mut self) {
+        let begins = self.is_first_height()
             && self.record.is_first()
-            && self.height.member
-            && all_new
-            && self.enough_witnesses()
+            && self.height.finalising.is_none()
             && !self.doubt.is_in_doubt()
-        {
+            && self.enough_witnesses()
+            && self.peers.values().all(|peer| peer.head == 0);
+        if begins {
             self.record.start_over(RoundId::new(first_height(), 0));
             self.persist();
         }
