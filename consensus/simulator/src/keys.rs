@@ -55,7 +55,8 @@ impl KeyRing {
     pub fn new(scheme: Scheme, count: usize) -> Self {
         let mut keys: Vec<(Address, B256)> = (0..count)
             .map(|index| {
-                let secret = keccak256([b"peruri simulator key", &index.to_be_bytes()[..]].concat());
+                let secret =
+                    keccak256([b"peruri simulator key", &index.to_be_bytes()[..]].concat());
                 (address_of(scheme, secret), secret)
             })
             .collect();
@@ -173,7 +174,8 @@ fn recover_keyed(hash: &B256, signature: &[u8; 65]) -> Address {
 
 fn tag(address: &Address, hash: &B256, nonce: u64) -> [u64; 2] {
     let mut state = 0x0dd0_5ec2_e700_0001 ^ nonce;
-    for part in [&address[..8], &address[8..16], &hash[..8], &hash[8..16], &hash[16..24], &hash[24..]]
+    for part in
+        [&address[..8], &address[8..16], &hash[..8], &hash[8..16], &hash[16..24], &hash[24..]]
     {
         state ^= word(part);
         state = split_mix(&mut state);

@@ -123,15 +123,14 @@ fn hunt(seconds: u64, only: Option<&str>, list: bool) -> (usize, usize) {
         match &report.caught {
             Some((seed, violation)) => println!(
                 "{:<32} caught by {:<4} in {:>6.2} s, {} (n/seed {seed}): {}",
-                report.name,
-                violation.invariant,
-                report.seconds,
-                report.runs,
-                violation.text,
+                report.name, violation.invariant, report.seconds, report.runs, violation.text,
             ),
             None => {
                 failed += 1;
-                println!("{:<32} SURVIVED {:>6.2} s, {} runs", report.name, report.seconds, report.runs);
+                println!(
+                    "{:<32} SURVIVED {:>6.2} s, {} runs",
+                    report.name, report.seconds, report.runs
+                );
             }
         }
         if report.baseline > 0 {
@@ -240,7 +239,10 @@ fn twins(n: usize, rounds: u32, threads: usize, only: Option<u64>) -> (usize, us
         let outcome = twins::world(index, n, rounds, true).run();
         outcome.log.iter().for_each(|line| println!("{line}"));
         println!("{:?}, {} events", outcome.violation, outcome.events);
-        return (usize::from(outcome.violation.is_none()), usize::from(outcome.violation.is_some()));
+        return (
+            usize::from(outcome.violation.is_none()),
+            usize::from(outcome.violation.is_some()),
+        );
     }
     let summary = twins::all(n, rounds, threads);
     let seconds = summary.wall.as_secs_f64().max(0.001);

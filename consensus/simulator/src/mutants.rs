@@ -69,7 +69,8 @@ pub fn hunt(mutant: Mutant, limit: Duration) -> Report {
     while caught.is_none() && started.elapsed() < limit {
         let seed = runs;
         runs += 1;
-        let directed = scenarios::ALL.iter().find(|scenario| scenario.bugs.contains(&mutant.name()));
+        let directed =
+            scenarios::ALL.iter().find(|scenario| scenario.bugs.contains(&mutant.name()));
         let run = |mutant: Option<Mutant>| {
             // Every second run is directed, if the bug has a scenario of its own.
             let mut world = match directed {

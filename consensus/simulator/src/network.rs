@@ -130,9 +130,8 @@ mod tests {
         let mut choices = Choices::from_seed(2, false);
         let rates = Rates { loss: 300, ..Rates::CALM };
         let network = Network::new(2, rates, &mut choices);
-        let lost = (0..10_000)
-            .filter(|_| network.deliveries(0, 1, &mut choices)[0].is_none())
-            .count();
+        let lost =
+            (0..10_000).filter(|_| network.deliveries(0, 1, &mut choices)[0].is_none()).count();
         assert!((2_700..3_300).contains(&lost), "{lost}");
     }
 }

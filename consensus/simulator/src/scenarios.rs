@@ -51,12 +51,8 @@ fn lossy(n: usize) -> Swarm {
     let mut swarm = Swarm::calm(n);
     swarm.base = 1;
     swarm.safety = 12 * SECOND;
-    swarm.rates = Rates {
-        loss: 250,
-        duplicate: 100,
-        delay: Delay::Uniform(MS, 300 * MS),
-        skew: 100 * MS,
-    };
+    swarm.rates =
+        Rates { loss: 250, duplicate: 100, delay: Delay::Uniform(MS, 300 * MS), skew: 100 * MS };
     swarm
 }
 

@@ -67,7 +67,8 @@ impl Case {
         let sizes: Vec<usize> = serde_json::from_value(value["sizes"].clone()).wrap_err("sizes")?;
         let streams: Vec<Vec<u32>> =
             serde_json::from_value(value["tape"].clone()).wrap_err("tape")?;
-        let streams = streams.try_into().map_err(|_| eyre::eyre!("tape: {} streams", STREAMS.len()))?;
+        let streams =
+            streams.try_into().map_err(|_| eyre::eyre!("tape: {} streams", STREAMS.len()))?;
         Ok(Self {
             sizes,
             seed: value["seed"].as_u64().ok_or_eyre("seed")?,

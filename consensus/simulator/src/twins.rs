@@ -180,8 +180,7 @@ mod tests {
     fn scenarios_are_as_many_as_announced_and_all_different() {
         assert_eq!(Plan::count(2, 4, 5), 4_096);
         assert_eq!(Plan::count(3, 4, 5), 262_144);
-        let plans: BTreeSet<_> =
-            (0..4_096).map(|index| Plan::new(index, 2, 4, 5).rounds).collect();
+        let plans: BTreeSet<_> = (0..4_096).map(|index| Plan::new(index, 2, 4, 5).rounds).collect();
         assert_eq!(plans.len(), 4_096);
     }
 

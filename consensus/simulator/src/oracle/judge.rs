@@ -250,7 +250,10 @@ impl Judge {
         if !(0..=rounds).any(|round| turn(round) == Some(view.coinbase)) {
             return broken(
                 "S12",
-                format!("height {}: {} had no turn up to {}", view.number, view.coinbase, view.round),
+                format!(
+                    "height {}: {} had no turn up to {}",
+                    view.number, view.coinbase, view.round
+                ),
             );
         }
         if let Some(vanity) = &self.chain.vanity
@@ -427,8 +430,7 @@ impl Judge {
         {
             return broken("S8", format!("round change of {author}: {text}"));
         }
-        if let (Some(digest), Some(lock)) =
-            (signed.digest, self.lock(signed.height, signed.round))
+        if let (Some(digest), Some(lock)) = (signed.digest, self.lock(signed.height, signed.round))
             && let Some((_, hash)) = self.hash_of.get(&digest)
             && *hash != lock
         {

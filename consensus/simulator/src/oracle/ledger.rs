@@ -51,7 +51,8 @@ impl Ledger {
             (Kind::Commit | Kind::RoundChange, _) | (_, None) => keccak256(&signed.payload),
             (_, Some(digest)) => digest,
         };
-        let content = if signed.kind == Kind::Commit { signed.digest.unwrap_or(content) } else { content };
+        let content =
+            if signed.kind == Kind::Commit { signed.digest.unwrap_or(content) } else { content };
         let entry = self.entries.entry((place.0, place.1, author)).or_default();
         match entry.contents[slot] {
             Some(before) if before == content => return Ok(false),
@@ -103,7 +104,11 @@ impl Ledger {
     }
 
     /// Digests that honest validators signed at a height in rounds above `round`.
-    pub fn above(&self, height: u64, round: u32) -> impl Iterator<Item = (u32, Address, B256)> + '_ {
+    pub fn above(
+        &self,
+        height: u64,
+        round: u32,
+    ) -> impl Iterator<Item = (u32, Address, B256)> + '_ {
         let from = (height, round.saturating_add(1), Address::ZERO);
         self.entries
             .range(from..(height + 1, 0, Address::ZERO))

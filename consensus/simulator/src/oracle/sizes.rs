@@ -1,11 +1,9 @@
 //! Sizes of quorums, written down and not computed.
 
 /// Byzantine members tolerated, by the size of the set.
-const F: [usize; 22] =
-    [0, 0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4, 5, 5, 5, 6, 6, 6];
+const F: [usize; 22] = [0, 0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4, 5, 5, 5, 6, 6, 6];
 /// Quorum, by the size of the set.
-const Q: [usize; 22] =
-    [1, 1, 2, 2, 3, 4, 4, 5, 6, 6, 7, 8, 8, 9, 10, 10, 11, 12, 12, 13, 14, 14];
+const Q: [usize; 22] = [1, 1, 2, 2, 3, 4, 4, 5, 6, 6, 7, 8, 8, 9, 10, 10, 11, 12, 12, 13, 14, 14];
 
 /// Byzantine members that a set of `n` tolerates.
 pub fn byzantine(n: usize) -> usize {

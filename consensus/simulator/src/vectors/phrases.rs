@@ -150,15 +150,15 @@ pub(super) fn expected(text: &str) -> Sent {
         return Sent::Gossip(place(place_text), letter(except));
     }
     if text.starts_with("Proposal") {
-        let block = text.split_once(" block ").map(|(_, rest)| {
-            rest.split(' ').next().unwrap_or_default().to_owned()
-        });
+        let block = text
+            .split_once(" block ")
+            .map(|(_, rest)| rest.split(' ').next().unwrap_or_default().to_owned());
         return Sent::Proposal { id: place(text), block };
     }
     if text.starts_with("RoundChange") {
         let prepares = text.split_once("certificate of r").map(|(_, rest)| {
             let (round, names) = rest.split_once(" with prepares [").unwrap();
-            let names = names.trim_end_matches(|letter| letter == ')' || letter == ']');
+            let names = names.trim_end_matches([')', ']']);
             let names = names.split(',').map(|name| (name != "local").then(|| letter(name)));
             (round.parse().unwrap(), names.collect())
         });

@@ -6,9 +6,9 @@ use alloy_consensus::{Header, crypto::secp256k1::sign_message};
 use alloy_primitives::{Address, B256, keccak256};
 use peruri_ibft2::{
     BlockPeriod, BlockVote, ExtraData, FeeMarket, ForkPoints, Form, HeaderContext, Ibft2Config,
-    Ibft2Schedule, Mode, Seal, Transition, ValidatorSet, ValidatorState, Vote,
-    block_hash, byzantine, prepare_quorum, proposer, quorum, recover_seals, round_timeout,
-    seal_digest, sticky_proposer, validate_header, vote_majority,
+    Ibft2Schedule, Mode, Seal, Transition, ValidatorSet, ValidatorState, Vote, block_hash,
+    byzantine, prepare_quorum, proposer, quorum, recover_seals, round_timeout, seal_digest,
+    sticky_proposer, validate_header, vote_majority,
 };
 use reth_primitives_traits::SealedHeader;
 use serde_json::Value;

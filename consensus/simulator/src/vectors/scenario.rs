@@ -90,8 +90,7 @@ impl Stage {
         letters.extend((proposing != local).then_some(proposing));
         let genesis = IbftHeader::from(blocks::genesis(keys.addresses()));
         let settings = Ibft2Config { request_timeout_seconds: 4, ..Ibft2Config::default() };
-        let schedule =
-            Ibft2Schedule::new(settings, Vec::new(), &ForkPoints::default()).unwrap();
+        let schedule = Ibft2Schedule::new(settings, Vec::new(), &ForkPoints::default()).unwrap();
         let mut config = Config::new(Arc::new(schedule), 1, genesis.hash_slow());
         if text(&vector["origin"]).starts_with("besu-") {
             config.profile = Profile::Besu;

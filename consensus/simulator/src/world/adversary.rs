@@ -19,11 +19,7 @@ use peruri_ibft2::{
 };
 
 use super::World;
-use crate::{
-    choices::Stream::Adversary,
-    keys::malleate,
-    oracle::judge::Checked,
-};
+use crate::{choices::Stream::Adversary, keys::malleate, oracle::judge::Checked};
 
 /// Messages that Byzantine nodes remember.
 const ARCHIVE: usize = 400;
@@ -163,7 +159,9 @@ impl World {
             2 => id.height = id.height.saturating_add(1),
             3 => id.height = id.height.saturating_sub(1),
             4 => id.round = u32::MAX - self.choices.draw(Adversary, 2),
-            _ => id.height = id.height.saturating_add(u64::from(self.choices.draw(Adversary, 2_000))),
+            _ => {
+                id.height = id.height.saturating_add(u64::from(self.choices.draw(Adversary, 2_000)))
+            }
         }
         id
     }
@@ -195,7 +193,11 @@ impl World {
             }
             2 => {
                 let member = self.choices.draw(Adversary, self.keys.len() as u32) as usize;
-                let kind = if self.choices.chance(Adversary, 500) { VoteType::Drop } else { VoteType::Add };
+                let kind = if self.choices.chance(Adversary, 500) {
+                    VoteType::Drop
+                } else {
+                    VoteType::Add
+                };
                 extra.vote = Some(Vote { recipient: self.keys.address(member), kind });
             }
             3 => extra.vanity = Bytes::from(vec![9; 32]),
@@ -210,13 +212,10 @@ impl World {
                 self.transactions = number;
                 let body = super::block::body(&[number]);
                 let parent = B256::from(header.parent_hash);
-                let root = self
-                    .nodes
-                    .iter()
-                    .find_map(|node| {
-                        let stored = node.store.get(header.number.checked_sub(1)?)?;
-                        (stored.sealed.view.hash == parent).then_some(stored.sealed.view.state_root)
-                    })?;
+                let root = self.nodes.iter().find_map(|node| {
+                    let stored = node.store.get(header.number.checked_sub(1)?)?;
+                    (stored.sealed.view.hash == parent).then_some(stored.sealed.view.state_root)
+                })?;
                 header.state_root = super::block::execute(root, &body);
                 header.transactions_root = alloy_primitives::keccak256(&body);
                 header.extra_data = extra.encode(Form::All);
@@ -416,9 +415,8 @@ impl World {
                     let of = certificate.proposal.payload.id;
                     of.height == target.height && of.round < target.round
                 });
-                let (certificate, block) = fits.map_or((None, None), |(one, other)| {
-                    (Some(one), Some(other))
-                });
+                let (certificate, block) =
+                    fits.map_or((None, None), |(one, other)| (Some(one), Some(other)));
                 let payload = RoundChangePayload { id: target, certificate };
                 Message::RoundChange(RoundChange { signed: self.resign(node, payload), block })
             }

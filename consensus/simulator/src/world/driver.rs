@@ -77,15 +77,13 @@ impl World {
             Effect::Persist { token, record, block } => {
                 self.persist(node, token.0, record, block, inputs)
             }
-            Effect::Send { after, .. } | Effect::Finalise { after, .. } => {
-                match after {
-                    Some(token) if token.0 > self.nodes[node].durable => {
-                        self.nodes[node].waiting.push((token.0, effect));
-                        Ok(())
-                    }
-                    _ => self.release(node, effect, inputs),
+            Effect::Send { after, .. } | Effect::Finalise { after, .. } => match after {
+                Some(token) if token.0 > self.nodes[node].durable => {
+                    self.nodes[node].waiting.push((token.0, effect));
+                    Ok(())
                 }
-            }
+                _ => self.release(node, effect, inputs),
+            },
             Effect::SetTimer { id, at } => {
                 self.set_timer(node, id, at);
                 Ok(())
@@ -110,9 +108,7 @@ impl World {
             }
             Effect::AddSeals { height, .. } => {
                 // Its block may still wait for the sign state.
-                let finalises = |waiting: &&(u64, Effect)| {
-                    matches!(&waiting.1, Effect::Finalise { block, .. } if block.number() == height)
-                };
+                let finalises = |waiting: &&(u64, Effect)| matches!(&waiting.1, Effect::Finalise { block, .. } if block.number() == height);
                 match self.nodes[node].waiting.iter().find(finalises).map(|waiting| waiting.0) {
                     Some(token) => self.nodes[node].waiting.push((token, effect)),
                     None => return self.release(node, effect, inputs),
@@ -147,7 +143,7 @@ impl World {
         let member = self.nodes[node].member;
         let mut bytes = self.keys.sign(member, digest);
         // A hardware module may give either of the two signatures; seals keep a high s.
-        if self.swarm.high_s && (member % 2 == 0 || kind == SignKind::Seal) {
+        if self.swarm.high_s && (member.is_multiple_of(2) || kind == SignKind::Seal) {
             bytes = malleate(&bytes);
         }
         let signature = Signature65::new(bytes).expect("the key ring signs in range");
@@ -185,8 +181,9 @@ impl World {
         let owner = &mut self.nodes[node];
         owner.durable = owner.durable.max(token);
         let durable = owner.durable;
-        let (ready, waiting) =
-            std::mem::take(&mut owner.waiting).into_iter().partition(|(after, _)| *after <= durable);
+        let (ready, waiting) = std::mem::take(&mut owner.waiting)
+            .into_iter()
+            .partition(|(after, _)| *after <= durable);
         owner.waiting = waiting;
         let life = owner.life;
         let mut inputs = Inputs::new();
@@ -392,12 +389,7 @@ impl World {
         Ok(())
     }
 
-    fn add_seals(
-        &mut self,
-        node: usize,
-        height: u64,
-        seals: Vec<peruri_ibft2::Seal>,
-    ) -> Checked {
+    fn add_seals(&mut self, node: usize, height: u64, seals: Vec<peruri_ibft2::Seal>) -> Checked {
         let Some(stored) = self.nodes[node].store.get(height).cloned() else {
             return broken("S5", format!("node {node} adds seals to {height}, which it lacks"));
         };

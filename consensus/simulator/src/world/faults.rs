@@ -170,10 +170,9 @@ impl World {
                 let one = self.nodes[a].peers.get(&b).copied();
                 let both = one.is_some() && one == self.nodes[b].peers.get(&a).copied();
                 match one {
-                    Some(conn) if !open => {
-                        if self.choices.chance(Stream::Topology, 500) {
-                            self.after(delay, Event::Disconnect { a, b, conn });
-                        }
+                    // Half of the connections that broke are not noticed.
+                    Some(conn) if !open && self.choices.chance(Stream::Topology, 500) => {
+                        self.after(delay, Event::Disconnect { a, b, conn });
                     }
                     _ if open && !both => self.after(delay, Event::Connect { a, b }),
                     _ => {}
@@ -246,10 +245,9 @@ impl World {
         {
             return Loss::Nothing;
         }
-        let loss = self.choices.pick(
-            Stream::Disk,
-            &[Loss::Nothing, Loss::Older, Loss::Missing, Loss::Damaged],
-        );
+        let loss = self
+            .choices
+            .pick(Stream::Disk, &[Loss::Nothing, Loss::Older, Loss::Missing, Loss::Damaged]);
         match loss {
             Loss::Nothing => return loss,
             Loss::Older => {

@@ -49,7 +49,8 @@ impl World {
         let spare = n - sizes::quorum(n);
         let faulty = self.swarm.byzantine.members + self.swarm.amnesia;
         let doubtful = self.doubtful();
-        let may_die = if self.swarm.votes > 0 { 0 } else { spare.saturating_sub(faulty + doubtful) };
+        let may_die =
+            if self.swarm.votes > 0 { 0 } else { spare.saturating_sub(faulty + doubtful) };
         let able = faulty + doubtful <= spare;
         if !able {
             self.marks.reach("too many in doubt to go on");
@@ -96,9 +97,8 @@ impl World {
         self.nodes
             .iter()
             .filter(|node| {
-                let member = set.as_ref().is_some_and(|set| {
-                    set.contains(&self.keys.address(node.member))
-                });
+                let member =
+                    set.as_ref().is_some_and(|set| set.contains(&self.keys.address(node.member)));
                 let tampered = self.amnesiacs.contains_key(&node.member);
                 let first = node.sign.durable().is_none_or(|image| image.record.is_first());
                 let doubts = node.core.as_ref().is_some_and(|core| core.in_doubt());
@@ -124,15 +124,20 @@ impl World {
             } else if self.now > deadline && !able {
                 return Ok(true);
             } else if self.now > deadline {
-                broken("L2", format!("height {head} is stuck {} s after healing", (self.now - since) / 1_000_000))?;
+                broken(
+                    "L2",
+                    format!(
+                        "height {head} is stuck {} s after healing",
+                        (self.now - since) / 1_000_000
+                    ),
+                )?;
             }
             return Ok(false);
         }
         let wanted = head + self.swarm.suffix;
-        let behind = self
-            .nodes
-            .iter()
-            .position(|node| node.is_up() && node.is_honest() && node.store.durable_head() < wanted);
+        let behind = self.nodes.iter().position(|node| {
+            node.is_up() && node.is_honest() && node.store.durable_head() < wanted
+        });
         match behind {
             None => Ok(true),
             Some(node) if self.now > end => broken(

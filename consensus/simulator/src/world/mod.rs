@@ -289,7 +289,8 @@ impl World {
 
     fn handle(&mut self, event: Event) -> Checked {
         self.note(&event);
-        let is_sync = matches!(event, Event::Head { .. } | Event::Fetch { .. } | Event::Blocks { .. });
+        let is_sync =
+            matches!(event, Event::Head { .. } | Event::Fetch { .. } | Event::Blocks { .. });
         if is_sync && self.plan.is_some() && self.is_faulty() {
             return Ok(());
         }
@@ -307,7 +308,11 @@ impl World {
                 self.provoke(to, &bytes)
             }
             Event::Answer { node, life, input } => {
-                if self.nodes[node].life == life { self.give(node, *input) } else { Ok(()) }
+                if self.nodes[node].life == life {
+                    self.give(node, *input)
+                } else {
+                    Ok(())
+                }
             }
             Event::Timer { node, life, id, at } => {
                 let owner = &mut self.nodes[node];
@@ -324,7 +329,11 @@ impl World {
                 Ok(())
             }
             Event::Stored { node, life, height } => {
-                if self.nodes[node].life == life { self.stored(node, height) } else { Ok(()) }
+                if self.nodes[node].life == life {
+                    self.stored(node, height)
+                } else {
+                    Ok(())
+                }
             }
             Event::Connect { a, b } => self.connect(a, b),
             Event::Disconnect { a, b, conn } => self.disconnect(a, b, conn),
@@ -415,8 +424,12 @@ impl World {
 
 /// Members that are validators at first; outsiders' addresses lie between theirs.
 fn spread(validators: usize, outsiders: usize) -> Vec<usize> {
-    (0..validators + outsiders).filter(|member| outsiders == 0 || member % 2 == 0 || *member >= 2 * outsiders).collect::<Vec<_>>()
-        .into_iter().take(validators).collect()
+    (0..validators + outsiders)
+        .filter(|member| outsiders == 0 || member % 2 == 0 || *member >= 2 * outsiders)
+        .collect::<Vec<_>>()
+        .into_iter()
+        .take(validators)
+        .collect()
 }
 
 /// Who runs which node: Byzantine members come last among the first validators.

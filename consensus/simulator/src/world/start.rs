@@ -72,7 +72,9 @@ impl World {
         let crypto = SimCrypto(self.keys.recovery());
         let (core, effects) = Core::new(config, crypto, start, self.clocks(node));
         self.nodes[node].core = Some(core);
-        self.tell(|| format!("node {node} starts at {} with {loss:?} lost", head.sealed.view.number));
+        self.tell(|| {
+            format!("node {node} starts at {} with {loss:?} lost", head.sealed.view.number)
+        });
         self.perform(node, effects)?;
         for peer in 0..self.nodes.len() {
             if peer != node {
@@ -84,7 +86,11 @@ impl World {
     }
 
     /// The record as it is read back: its bytes must say the same.
-    fn read_record(&self, node: usize, loss: Loss) -> Result<StoredRecord, crate::oracle::Violation> {
+    fn read_record(
+        &self,
+        node: usize,
+        loss: Loss,
+    ) -> Result<StoredRecord, crate::oracle::Violation> {
         match loss {
             Loss::Missing => return Ok(StoredRecord::Missing),
             Loss::Damaged => return Ok(StoredRecord::Damaged),

@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use peruri_ibft2::{
-    core::Input,
-    messages::Block,
-};
+use peruri_ibft2::{core::Input, messages::Block};
 
 use super::{Event, Role, Sealed, World, block};
 use crate::{choices::Stream, oracle::judge::Checked};
@@ -29,12 +26,14 @@ impl World {
         }
         let life = owner.life;
         let pending = owner.pending;
-        let peers: Vec<(usize, u64)> = owner.peers.iter().map(|(peer, conn)| (*peer, *conn)).collect();
+        let peers: Vec<(usize, u64)> =
+            owner.peers.iter().map(|(peer, conn)| (*peer, *conn)).collect();
         for (to, conn) in peers {
             if self.swarm.silent && self.is_member(to) {
                 continue;
             }
-            for delay in self.network.deliveries(node, to, &mut self.choices).into_iter().flatten() {
+            for delay in self.network.deliveries(node, to, &mut self.choices).into_iter().flatten()
+            {
                 self.after(delay, Event::Head { to, from: node, conn, height });
             }
         }

@@ -71,7 +71,8 @@ impl World {
             if !self.nodes[node].is_honest() {
                 continue;
             }
-            let Some(record) = self.nodes[node].sign.durable().map(|image| Arc::clone(&image.record))
+            let Some(record) =
+                self.nodes[node].sign.durable().map(|image| Arc::clone(&image.record))
             else {
                 continue;
             };
@@ -145,7 +146,12 @@ impl World {
 
     /// A sign state that was lost can only be made up for by what others have seen: a contradiction
     /// to it counts if somebody who is connected had seen the lost signature before they met.
-    fn is_excused(&self, node: usize, violation: &crate::oracle::Violation, signed: &Signed) -> bool {
+    fn is_excused(
+        &self,
+        node: usize,
+        violation: &crate::oracle::Violation,
+        signed: &Signed,
+    ) -> bool {
         let member = self.nodes[node].member;
         let tampered = self.amnesiacs.get(&member).copied() == Some(true);
         if !tampered || !matches!(violation.invariant, "S6" | "S7") {
@@ -299,9 +305,8 @@ impl World {
             }
             Report::PeerFault { peer, fault } => {
                 self.marks.reach("fault of a peer reported");
-                let honest = self.nodes[node]
-                    .peer(peer.0)
-                    .is_some_and(|peer| self.nodes[peer].is_honest());
+                let honest =
+                    self.nodes[node].peer(peer.0).is_some_and(|peer| self.nodes[peer].is_honest());
                 if honest {
                     return broken("S13", format!("node {node} blames an honest peer: {fault:?}"));
                 }
@@ -313,9 +318,10 @@ impl World {
             Report::BadOwnSignature { kind } => {
                 broken("D2", format!("node {node} refuses its own signature of {kind:?}"))
             }
-            Report::BadSealedBlock { .. } => {
-                broken("L9", format!("node {node} refuses a block that its driver checked: {report:?}"))
-            }
+            Report::BadSealedBlock { .. } => broken(
+                "L9",
+                format!("node {node} refuses a block that its driver checked: {report:?}"),
+            ),
             Report::Refused { .. } => {
                 self.marks.reach("spoiled message refused");
                 Ok(())
@@ -342,10 +348,7 @@ impl World {
 
     fn accuse(&self, node: usize, author: alloy_primitives::Address, what: &str) -> Checked {
         let Some(member) = self.keys.member(&author) else { return Ok(()) };
-        let honest = self
-            .nodes
-            .iter()
-            .any(|other| other.member == member && other.is_honest());
+        let honest = self.nodes.iter().any(|other| other.member == member && other.is_honest());
         let forgot = self.amnesiacs.get(&member).copied().unwrap_or(false);
         if honest && !forgot {
             return broken("S13", format!("node {node} accuses honest member {member}: {what}"));
@@ -421,12 +424,14 @@ impl World {
     pub(crate) fn watch_own_seal(&self, node: usize, view: &View) -> Checked {
         let own = self.keys.address(self.nodes[node].member);
         let recovery = self.keys.recovery();
-        let sealed = view.seals.iter().any(|seal| {
-            recovery.recover(&view.digest, seal) == Some(own)
-        });
+        let sealed =
+            view.seals.iter().any(|seal| recovery.recover(&view.digest, seal) == Some(own));
         let place = (view.number, view.round, view.digest);
         if sealed && !self.nodes[node].committed.contains(&place) {
-            return broken("D1", format!("node {node} seals {} before that is durable", view.number));
+            return broken(
+                "D1",
+                format!("node {node} seals {} before that is durable", view.number),
+            );
         }
         Ok(())
     }
@@ -447,7 +452,7 @@ impl World {
     /// The core holds no more than it may (S14).
     pub(crate) fn watch_bounds(&mut self, node: usize) -> Checked {
         let Some(core) = self.nodes[node].core.as_ref() else { return Ok(()) };
-        if self.steps % 16 != 0 {
+        if !self.steps.is_multiple_of(16) {
             return Ok(());
         }
         let held = core.buffered();
@@ -458,7 +463,10 @@ impl World {
         let rounds = members * 2 * 3;
         let far = held.rounds > rounds || held.heights > 10;
         if held.messages > messages || held.bytes > 256 << 20 || far {
-            return broken("S14", format!("node {node} holds {held:?}, {messages} messages allowed"));
+            return broken(
+                "S14",
+                format!("node {node} holds {held:?}, {messages} messages allowed"),
+            );
         }
         Ok(())
     }
@@ -483,7 +491,12 @@ impl World {
     }
 
     /// The mark that a node tells another about itself.
-    pub(crate) fn told_mark(&mut self, teller: usize, _to: usize, mark: Option<Mark>) -> Option<Mark> {
+    pub(crate) fn told_mark(
+        &mut self,
+        teller: usize,
+        _to: usize,
+        mark: Option<Mark>,
+    ) -> Option<Mark> {
         if !self.nodes[teller].is_honest()
             && self.choices.chance(crate::choices::Stream::Adversary, 500)
         {
