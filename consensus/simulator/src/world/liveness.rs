@@ -108,6 +108,16 @@ impl World {
             .count()
     }
 
+    /// Whether those that run, follow the rules and are not in doubt are a quorum.
+    fn is_able(&self) -> bool {
+        let Some(set) = self.judge.members_at(self.judge.head() + 1) else { return true };
+        let signing = self.nodes.iter().filter(|node| {
+            let counts = node.is_honest() && set.contains(&self.keys.address(node.member));
+            counts && node.core.as_ref().is_some_and(|core| !core.in_doubt())
+        });
+        signing.count() >= sizes::quorum(set.len())
+    }
+
     /// Whether the run has shown what it had to.
     pub(crate) fn is_over(&mut self) -> Result<bool, crate::oracle::Violation> {
         let Phase::Calm { since, head, deadline, first, end, able } = self.phase else {
@@ -121,7 +131,7 @@ impl World {
                 }
                 let first = Some(self.now);
                 self.phase = Phase::Calm { since, head, deadline, first, end, able };
-            } else if self.now > deadline && !able {
+            } else if self.now > deadline && !(able && self.is_able()) {
                 return Ok(true);
             } else if self.now > deadline {
                 broken(
@@ -140,6 +150,10 @@ impl World {
         });
         match behind {
             None => Ok(true),
+            Some(_) if self.now > end && !self.is_able() => {
+                self.marks.reach("too many in doubt to go on");
+                Ok(true)
+            }
             Some(node) if self.now > end => broken(
                 "L3",
                 format!(
