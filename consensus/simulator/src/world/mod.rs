@@ -302,7 +302,10 @@ impl World {
                 let peer = peruri_ibft2::core::PeerId(conn);
                 if self.nodes[to].is_honest() {
                     self.watch_delivery(to, &bytes);
-                    return self.give(to, Input::Message { peer, bytes });
+                    let foreign = self.is_foreign(&bytes);
+                    let before = foreign.then(|| self.digest_of(to)).flatten();
+                    self.give(to, Input::Message { peer, bytes })?;
+                    return self.watch_foreign(to, before);
                 }
                 self.give(to, Input::Message { peer, bytes: bytes.clone() })?;
                 self.provoke(to, &bytes)

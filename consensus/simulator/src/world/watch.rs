@@ -483,6 +483,33 @@ impl World {
         }
     }
 
+    /// Whether a message cannot be read or is by nobody that has a key here.
+    pub(crate) fn is_foreign(&self, bytes: &[u8]) -> bool {
+        self.known.get(&quick(bytes)).is_none_or(|known| known.author.is_none())
+    }
+
+    /// What a core holds, as one hash.
+    pub(crate) fn digest_of(&self, node: usize) -> Option<alloy_primitives::B256> {
+        self.nodes[node].core.as_ref().map(|core| core.state_digest())
+    }
+
+    /// S11: a foreign message has changed nothing.
+    pub(crate) fn watch_foreign(
+        &mut self,
+        node: usize,
+        before: Option<alloy_primitives::B256>,
+    ) -> Checked {
+        if before.is_none() {
+            return Ok(());
+        }
+        self.marks.reach("foreign message left no trace");
+        let after = self.digest_of(node);
+        if after.is_some() && after != before {
+            return broken("S11", format!("a foreign message changed node {node}"));
+        }
+        Ok(())
+    }
+
     /// Two nodes are connected.
     pub(crate) fn watch_connection(&mut self, conn: u64) {
         if !self.amnesiacs.is_empty() {
