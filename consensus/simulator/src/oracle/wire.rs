@@ -70,6 +70,17 @@ impl Signed {
         Self::read(Kind::from_code(*code)?, &rlp::whole(rest)?)
     }
 
+    /// Reads the signed payload of a message, whatever else is in it.
+    pub fn in_message(bytes: &[u8]) -> Option<Self> {
+        let (code, rest) = bytes.split_first()?;
+        let kind = Kind::from_code(*code)?;
+        let item = rlp::whole(rest)?;
+        match kind {
+            Kind::Prepare | Kind::Commit => Self::read(kind, &item),
+            Kind::Proposal | Kind::RoundChange => Self::read(kind, item.items()?.first()?),
+        }
+    }
+
     fn read(kind: Kind, item: &Item<'_>) -> Option<Self> {
         let parts = item.items()?;
         let [payload, signature] = parts.as_slice() else { return None };

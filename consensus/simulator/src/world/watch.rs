@@ -485,7 +485,12 @@ impl World {
 
     /// Whether a message cannot be read or is by nobody that has a key here.
     pub(crate) fn is_foreign(&self, bytes: &[u8]) -> bool {
-        self.known.get(&quick(bytes)).is_none_or(|known| known.author.is_none())
+        if let Some(known) = self.known.get(&quick(bytes)) {
+            return known.author.is_none();
+        }
+        // A member may have signed the payload although what comes with it is damaged.
+        let author = Signed::in_message(bytes).and_then(|signed| self.judge.author(&signed));
+        author.is_none_or(|author| self.keys.member(&author).is_none())
     }
 
     /// What a core holds, as one hash.
