@@ -96,6 +96,38 @@ ethereum_tests() {
     fi
 }
 
+# The consensus core in its simulator. $1 seeds, $2 greatest number of rounds of twins, $3 seconds for each
+# seeded bug, $4.. further arguments of that search. A build with seeded bugs must not meet a node, so it
+# has a target folder of its own.
+consensus() {
+    local seeds=$1 rounds=$2 seconds=$3 r
+    shift 3
+    if [[ -f ${PERURI_VECTORS:-}/ibft2.json ]]; then
+        step judge ibft2-vectors "$bin/ibft2-sim" vectors "$PERURI_VECTORS/ibft2.json"
+    else
+        skip ibft2-vectors "no vectors of IBFT 2.0 here (PERURI_VECTORS)"
+    fi
+    step judge ibft2-seeds "$bin/ibft2-sim" run --seeds "0..$seeds" --nodes 1,2,3,4,5,6,7,10
+    for ((r = 2; r <= rounds; r++)); do
+        step judge "ibft2-twins-$r" "$bin/ibft2-sim" twins --nodes 4 --twins 1 --rounds "$r"
+    done
+    step judge ibft2-scenarios "$bin/ibft2-sim" scenarios
+    local seeded=$CARGO_TARGET_DIR/mutants
+    step check seeded-bugs env CARGO_TARGET_DIR="$seeded" cargo build --locked -p peruri-ibft2-sim --features mutants &&
+        step cargo ibft2-rules env CARGO_TARGET_DIR="$seeded" cargo test --locked -p peruri-ibft2 --features mutants --lib seeded &&
+        step judge ibft2-mutants "$seeded/debug/ibft2-sim" mutants --seconds "$seconds" "$@"
+}
+
+# Random and mutated bytes for the decoders. $1 seconds for whole messages, $2 for each kind alone.
+fuzz() {
+    local whole=$1 each=$2 target seeded=$CARGO_TARGET_DIR/mutants
+    step check fuzz-build env CARGO_TARGET_DIR="$seeded" cargo build --locked -p peruri-ibft2 --example fuzz || return
+    step judge fuzz-any_message "$seeded/debug/examples/fuzz" --target any_message --seconds "$whole"
+    for target in proposal prepare commit round_change signed_payload extra_data; do
+        step judge "fuzz-$target" "$seeded/debug/examples/fuzz" --target "$target" --seconds "$each"
+    done
+}
+
 # $1 crash cycles, $2 power cuts, $3 full disks, $4.. further arguments of the power-cut scenario
 scenarios() {
     local crashes=$1 cuts=$2 fillings=$3
@@ -134,17 +166,21 @@ test)
     build
     step cargo unit cargo test --workspace --locked --no-fail-fast
     ethereum_tests
+    consensus 2000 2 5 --list
     scenarios 10 3 1
     ;;
 soak)
     step check unsynced-build unsynced_node || finish
     build
     ethereum_tests
+    consensus 20000 3 60
+    fuzz 600 60
     scenarios 100 20 10 --must-lose "$bin/peruri-node-no-sync"
     ;;
 scenarios)
     build
     ethereum_tests
+    consensus 2000 2 5 --list
     scenarios 10 3 1
     ;;
 *)

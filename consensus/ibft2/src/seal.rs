@@ -10,7 +10,7 @@ use crate::hash::SealDigest;
 pub const SEAL_LENGTH: usize = 65;
 
 /// Order of the secp256k1 group (SEC 2, section 2.4.1).
-const SECP256K1_N: U256 =
+pub(crate) const SECP256K1_N: U256 =
     uint!(0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141_U256);
 
 /// A commit seal: `r`, `s` and recovery id, with `r` and `s` in `1..n` and the id 0 or 1.
@@ -56,7 +56,7 @@ impl Seal {
         U256::from_be_slice(&self.0[..32])
     }
 
-    fn s(&self) -> U256 {
+    pub(crate) fn s(&self) -> U256 {
         U256::from_be_slice(&self.0[32..64])
     }
 }

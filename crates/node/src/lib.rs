@@ -16,3 +16,10 @@ pub mod tasks;
 
 pub use builder::{Node, NodeBuilder};
 pub use rpc::RpcAddresses;
+
+// Cargo joins the features of all packages of a build, so a node beside the simulator of seeded bugs
+// would have them too. Such a build fails here.
+const _: () = assert!(
+    !peruri_ibft2::MUTANTS,
+    "the feature `mutants` of peruri-ibft2 seeds consensus bugs: no node is built with it"
+);

@@ -1,136 +1,25 @@
-//! Runs the published IBFT 2.0 vectors of every kind that this crate implements.
-//!
-//! `PERURI_VECTORS` names the folder that holds `ibft2.json`; without it the test is skipped. Each
-//! kind prints how many vectors ran, so that a kind that silently disappears is noticed.
+//! The kinds that are pure functions: encodings, hashes, header rules, sizes, turns, votes, timers.
 
-#![allow(clippy::unwrap_used, clippy::arithmetic_side_effects)]
-
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use alloy_consensus::{Header, crypto::secp256k1::sign_message};
-use alloy_primitives::{Address, B256, Bytes, keccak256};
-use alloy_rlp::Decodable;
+use alloy_primitives::{Address, B256, keccak256};
 use peruri_ibft2::{
     BlockPeriod, BlockVote, ExtraData, FeeMarket, ForkPoints, Form, HeaderContext, Ibft2Config,
-    Ibft2Schedule, IbftHeader, Mode, Seal, Transition, ValidatorSet, ValidatorState, Vote,
-    VoteType, block_hash, byzantine, prepare_quorum, proposer, quorum, recover_seals,
-    round_timeout, seal_digest, sticky_proposer, validate_header, vote_majority,
+    Ibft2Schedule, Mode, Seal, Transition, ValidatorSet, ValidatorState, Vote, block_hash,
+    byzantine, prepare_quorum, proposer, quorum, recover_seals, round_timeout, seal_digest,
+    sticky_proposer, validate_header, vote_majority,
 };
 use reth_primitives_traits::SealedHeader;
 use serde_json::Value;
 
-/// Name of a kind, least number of its vectors, and what runs one of them.
-type Kind = (&'static str, usize, fn(&Value));
-
-/// Kinds that this crate runs, with the number of vectors that the file must at least hold.
-const KINDS: [Kind; 10] = [
-    ("extra_data", 5, extra_data),
-    ("extra_data_invalid", 8, extra_data_invalid),
-    ("header", 8, header),
-    ("genesis", 3, genesis_header),
-    ("header_validation", 13, header_validation),
-    ("quorum", 11, quorum_sizes),
-    ("proposer", 11, proposer_choice),
-    ("vote_tally", 10, vote_tally),
-    ("validator_sequence", 2, validator_sequence),
-    ("round_timeout", 4, timeouts),
-];
-
-#[test]
-fn published_vectors() {
-    let Some(folder) = std::env::var_os("PERURI_VECTORS") else {
-        println!("skipped: PERURI_VECTORS is not set");
-        return;
-    };
-    let path = PathBuf::from(folder).join("ibft2.json");
-    let file: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-    let mut ran: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut left: BTreeMap<&str, usize> = BTreeMap::new();
-    for vector in file["vectors"].as_array().unwrap() {
-        let kind = text(&vector["kind"]);
-        match KINDS.iter().find(|(name, ..)| *name == kind) {
-            Some((_, _, run)) => {
-                println!("{kind}: {}", text(&vector["name"]));
-                run(vector);
-                *ran.entry(kind).or_default() += 1;
-            }
-            None => *left.entry(kind).or_default() += 1,
-        }
-    }
-    for (kind, at_least, _) in KINDS {
-        let count = ran.get(kind).copied().unwrap_or_default();
-        println!("{kind}: {count} passed");
-        assert!(count >= at_least, "{kind}: {count} vectors ran, expected at least {at_least}");
-    }
-    println!("left to other crates: {left:?}");
-    println!("{} passed, 0 failed, {} skipped", sum(&ran), sum(&left));
-}
-
-fn sum(counts: &BTreeMap<&str, usize>) -> usize {
-    counts.values().sum()
-}
-
-// Reading values.
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_else(|| panic!("{value} is no text"))
-}
-
-fn number(value: &Value) -> u64 {
-    value.as_u64().unwrap_or_else(|| panic!("{value} is no number"))
-}
-
-fn size(value: &Value) -> usize {
-    usize::try_from(number(value)).unwrap()
-}
-
-fn round(value: &Value) -> u32 {
-    u32::try_from(number(value)).unwrap()
-}
-
-fn bytes(value: &Value) -> Bytes {
-    text(value).parse().unwrap()
-}
-
-fn hash(value: &Value) -> B256 {
-    text(value).parse().unwrap()
-}
-
-fn address(value: &Value) -> Address {
-    text(value).parse().unwrap()
-}
-
-fn addresses(value: &Value) -> Vec<Address> {
-    value.as_array().unwrap().iter().map(address).collect()
-}
-
-fn set(value: &Value) -> ValidatorSet {
-    addresses(value).into_iter().collect()
-}
-
-fn vote_kind(value: &Value) -> VoteType {
-    match text(value) {
-        "ADD" => VoteType::Add,
-        "DROP" => VoteType::Drop,
-        other => panic!("unknown vote {other}"),
-    }
-}
-
-fn vote(value: &Value) -> Option<Vote> {
-    (!value.is_null())
-        .then(|| Vote { recipient: address(&value["recipient"]), kind: vote_kind(&value["type"]) })
-}
-
-fn decode_header(value: &Value) -> IbftHeader {
-    let rlp = bytes(value);
-    let header = IbftHeader::decode(&mut rlp.as_ref()).unwrap();
-    assert_eq!(alloy_rlp::encode(&header), rlp);
-    header
-}
+use super::read::{
+    address, addresses, bytes, decode_header, hash, number, round, set, size, text, vote, vote_kind,
+};
 
 // One function per kind.
 
-fn extra_data(vector: &Value) {
+pub(super) fn extra_data(vector: &Value) {
     let fields = &vector["fields"];
     let seals = fields["seals"].as_array().unwrap();
     let expected = ExtraData {
@@ -147,13 +36,13 @@ fn extra_data(vector: &Value) {
     assert_eq!(expected.encode(Form::OnChain), bytes(&vector["encoded_onchain"]));
 }
 
-fn extra_data_invalid(vector: &Value) {
+pub(super) fn extra_data_invalid(vector: &Value) {
     assert_eq!(text(&vector["expect"]), "decode error");
     let error = ExtraData::decode(&bytes(&vector["encoded"])).unwrap_err();
-    println!("  refused: {error}");
+    eprintln!("  refused: {error}");
 }
 
-fn header(vector: &Value) {
+pub(super) fn header(vector: &Value) {
     let header = decode_header(&vector["header_rlp"]);
     let digest = seal_digest(&header).unwrap();
     let extra = ExtraData::decode(&header.extra_data).unwrap();
@@ -170,7 +59,7 @@ fn header(vector: &Value) {
 }
 
 /// The header only: building it from the genesis file needs the state root.
-fn genesis_header(vector: &Value) {
+pub(super) fn genesis_header(vector: &Value) {
     let header = decode_header(&vector["header_rlp"]);
     assert_eq!(header.hash_slow(), hash(&vector["block_hash"]));
     let extra = ExtraData::decode(&header.extra_data).unwrap();
@@ -210,7 +99,7 @@ fn rule(name: &str) -> u8 {
     }
 }
 
-fn header_validation(vector: &Value) {
+pub(super) fn header_validation(vector: &Value) {
     let header = decode_header(&vector["header_rlp"]);
     let parent = SealedHeader::seal_slow(decode_header(&vector["parent_rlp"]));
     let ctx = HeaderContext {
@@ -232,14 +121,14 @@ fn header_validation(vector: &Value) {
         "accept" => assert_eq!(result, Ok(())),
         "reject" => {
             let error = result.unwrap_err();
-            println!("  refused: {error}");
+            eprintln!("  refused: {error}");
             assert_eq!(error.rule(), rule(text(&vector["rule"])));
         }
         other => panic!("unknown verdict {other}"),
     }
 }
 
-fn quorum_sizes(vector: &Value) {
+pub(super) fn quorum_sizes(vector: &Value) {
     let n = size(&vector["validators"]);
     assert_eq!(quorum(n), size(&vector["quorum"]));
     assert_eq!(prepare_quorum(n), size(&vector["prepare_quorum"]));
@@ -248,7 +137,7 @@ fn quorum_sizes(vector: &Value) {
     assert_eq!(vote_majority(n), size(&vector["vote_majority"]));
 }
 
-fn proposer_choice(vector: &Value) {
+pub(super) fn proposer_choice(vector: &Value) {
     let select = match vector["change_each_block"].as_bool() {
         Some(true) => proposer,
         Some(false) => sticky_proposer,
@@ -262,7 +151,7 @@ fn proposer_choice(vector: &Value) {
     assert_eq!(chosen, Some(address(&vector["proposer"])));
 }
 
-fn vote_tally(vector: &Value) {
+pub(super) fn vote_tally(vector: &Value) {
     let mut state = ValidatorState::new(set(&vector["initial"]));
     for operation in vector["operations"].as_array().unwrap() {
         match text(&operation["op"]) {
@@ -282,7 +171,7 @@ fn vote_tally(vector: &Value) {
     assert_eq!(state.validators().as_slice(), addresses(&vector["final"]));
 }
 
-fn validator_sequence(vector: &Value) {
+pub(super) fn validator_sequence(vector: &Value) {
     let schedule = sequence_schedule(vector);
     let mut state =
         ValidatorState::restart(&schedule, 0, &addresses(&vector["genesis_validators"]))
@@ -316,7 +205,7 @@ fn sequence_schedule(vector: &Value) -> Ibft2Schedule {
     Ibft2Schedule::new(config, transitions.collect(), &ForkPoints::default()).unwrap()
 }
 
-fn timeouts(vector: &Value) {
+pub(super) fn timeouts(vector: &Value) {
     let base = Duration::from_millis(number(&vector["base_ms"]));
     let expected = Duration::from_millis(number(&vector["timeout_ms"]));
     assert_eq!(round_timeout(base, round(&vector["round"])), expected);

@@ -1,0 +1,275 @@
+//! Runs the simulator of the IBFT 2.0 consensus core.
+//!
+//! Every subcommand is a judge: its last line is `N passed, N failed`, and it exits with 0 only if
+//! nothing failed and something passed.
+
+use std::{ops::Range, path::PathBuf, process::ExitCode, time::Duration};
+
+use clap::{Parser, Subcommand};
+use peruri_ibft2_sim::{
+    run, scenarios,
+    shrink::{Case, shrink},
+    twins, vectors,
+};
+
+/// The simulator of the IBFT 2.0 consensus core.
+#[derive(Debug, Parser)]
+#[command(name = "ibft2-sim")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs every vector of a file.
+    Vectors {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Runs seeds, each with its own number of validators and its own faults.
+    Run {
+        /// Half-open range, such as 0..20000.
+        #[arg(long, value_parser = range)]
+        seeds: Range<u64>,
+        /// Numbers of validators that a seed draws from.
+        #[arg(long, value_delimiter = ',', default_value = "1,2,3,4,5,6,7,10")]
+        nodes: Vec<usize>,
+        /// Threads.
+        #[arg(long, default_value_t = 2)]
+        threads: usize,
+    },
+    /// Searches each seeded bug of the core until an invariant breaks.
+    #[cfg(feature = "mutants")]
+    Mutants {
+        /// CPU seconds for each.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// Only this one.
+        #[arg(long)]
+        only: Option<String>,
+        /// Name those that are not caught without failing.
+        #[arg(long)]
+        list: bool,
+    },
+    /// Runs the known faults.
+    Scenarios {
+        /// Seeds of each.
+        #[arg(long, default_value_t = 20)]
+        seeds: u64,
+        /// Only this one, one seed, with everything that happens.
+        #[arg(long)]
+        only: Option<String>,
+        /// The seed for `--only`.
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+    },
+    /// Tries every sequence of leaders and partitions with one member that runs twice.
+    Twins {
+        /// Number of validators.
+        #[arg(long, default_value_t = 4)]
+        nodes: usize,
+        /// How many of them run twice.
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=1))]
+        twins: u8,
+        /// Rounds of a scenario.
+        #[arg(long, default_value_t = 2)]
+        rounds: u32,
+        /// Threads.
+        #[arg(long, default_value_t = 2)]
+        threads: usize,
+        /// Only this scenario, with everything that happens.
+        #[arg(long)]
+        only: Option<u64>,
+    },
+    /// Runs a seed or a file twice and compares the hashes of what happens.
+    Replay {
+        /// The file of a failure.
+        #[arg(required_unless_present = "seed", conflicts_with = "seed")]
+        file: Option<PathBuf>,
+        /// The seed.
+        #[arg(long)]
+        seed: Option<u64>,
+        /// Numbers of validators that the seed draws from.
+        #[arg(long, value_delimiter = ',', default_value = "1,2,3,4,5,6,7,10")]
+        nodes: Vec<usize>,
+        /// Print what happens.
+        #[arg(long)]
+        log: bool,
+    },
+    /// Makes the failure of a seed smaller and writes it to a file.
+    Shrink {
+        /// The seed.
+        #[arg(long)]
+        seed: u64,
+        /// Numbers of validators that the seed draws from.
+        #[arg(long, value_delimiter = ',', default_value = "1,2,3,4,5,6,7,10")]
+        nodes: Vec<usize>,
+        /// Seconds.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// The file.
+        #[arg(long)]
+        out: PathBuf,
+    },
+}
+
+/// Seconds that a mutant is searched for.
+#[cfg(feature = "mutants")]
+fn hunt(seconds: u64, only: Option<&str>, list: bool) -> (usize, usize) {
+    let reports = peruri_ibft2_sim::mutants::hunt_all(seconds, only);
+    let mut failed = 0;
+    for report in &reports {
+        match &report.caught {
+            Some((seed, violation)) => println!(
+                "{:<32} caught by {:<4} in {:>6.2} s, {} (n/seed {seed}): {}",
+                report.name, violation.invariant, report.seconds, report.runs, violation.text,
+            ),
+            None => {
+                failed += 1;
+                println!(
+                    "{:<32} SURVIVED {:>6.2} s, {} runs",
+                    report.name, report.seconds, report.runs
+                );
+            }
+        }
+        if report.baseline > 0 {
+            println!("{:<32} {} runs break without it", report.name, report.baseline);
+            failed += 1;
+        }
+    }
+    if list {
+        println!("{failed} are left to the full run");
+        return (reports.len() - failed, 0);
+    }
+    (reports.len().saturating_sub(failed), failed)
+}
+
+fn range(text: &str) -> Result<Range<u64>, String> {
+    let (start, end) = text.split_once("..").ok_or("expected A..B")?;
+    let number = |text: &str| text.parse::<u64>().map_err(|error| error.to_string());
+    Ok(number(start)?..number(end)?)
+}
+
+fn main() -> eyre::Result<ExitCode> {
+    let (passed, failed) = match Cli::parse().command {
+        Command::Vectors { file } => {
+            let file = serde_json::from_slice(&std::fs::read(file)?)?;
+            let outcome = vectors::run(&file)?;
+            for (kind, (passed, failed)) in &outcome.kinds {
+                eprintln!("{kind}: {passed} passed, {failed} failed");
+            }
+            outcome.total()
+        }
+        Command::Run { seeds, nodes, threads } => {
+            let summary = run::seeds(seeds, &nodes, threads);
+            report(&summary);
+            (summary.passed as usize, summary.failed.len())
+        }
+        #[cfg(feature = "mutants")]
+        Command::Mutants { seconds, only, list } => hunt(seconds, only.as_deref(), list),
+        Command::Scenarios { seeds, only, seed } => known_faults(seeds, only.as_deref(), seed),
+        Command::Twins { nodes, rounds, threads, only, .. } => twins(nodes, rounds, threads, only),
+        Command::Replay { file, seed, nodes, log } => {
+            let case = match file {
+                Some(file) => Case::from_json(&serde_json::from_slice(&std::fs::read(file)?)?)?,
+                None => Case::of_seed(seed.unwrap_or_default(), &nodes),
+            };
+            replay(&case, log)
+        }
+        Command::Shrink { seed, nodes, seconds, out } => {
+            let case = Case::of_seed(seed, &nodes);
+            let small = shrink(&case, Duration::from_secs(seconds));
+            println!("{} decisions, {} are left", case.tape.weight(), small.tape.weight());
+            std::fs::write(&out, serde_json::to_vec(&small.to_json())?)?;
+            replay(&small, true)
+        }
+    };
+    println!("{passed} passed, {failed} failed");
+    Ok(if failed == 0 && passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn report(summary: &run::Summary) {
+    let seconds = summary.wall.as_secs_f64().max(0.001);
+    println!("situation                                                  seeds");
+    for (situation, count) in summary.marks.iter() {
+        println!("{situation:<55} {count:>8}");
+    }
+    println!(
+        "{} events, {:.0} a second; {} inputs, {:.0} a second; {} blocks; simulated {:.1} h; {:.1} s",
+        summary.events,
+        summary.events as f64 / seconds,
+        summary.steps,
+        summary.steps as f64 / seconds,
+        summary.blocks,
+        summary.time as f64 / 3.6e9,
+        seconds,
+    );
+    println!("{} seeds run twice with equal traces", summary.repeated);
+    for (seed, what) in summary.failed.iter().take(20) {
+        println!("seed {seed}: {what}");
+    }
+}
+
+fn known_faults(seeds: u64, only: Option<&str>, seed: u64) -> (usize, usize) {
+    let mut failed = 0;
+    let chosen = scenarios::ALL.iter().filter(|one| only.is_none_or(|only| one.id == only));
+    let mut count = 0;
+    for scenario in chosen {
+        count += 1;
+        let broken = if only.is_some() {
+            let outcome = scenarios::world(scenario, seed, true).run();
+            outcome.log.iter().for_each(|line| println!("{line}"));
+            outcome.violation.map(|violation| (seed, violation))
+        } else {
+            scenarios::run(scenario, seeds)
+        };
+        let verdict = match &broken {
+            None => "passed".to_owned(),
+            Some((seed, violation)) => format!("FAILED with seed {seed}: {violation}"),
+        };
+        println!("{:<4} {}: {verdict}", scenario.id, scenario.title);
+        failed += usize::from(broken.is_some());
+    }
+    (count - failed, failed)
+}
+
+fn twins(n: usize, rounds: u32, threads: usize, only: Option<u64>) -> (usize, usize) {
+    if let Some(index) = only {
+        let outcome = twins::world(index, n, rounds, true).run();
+        outcome.log.iter().for_each(|line| println!("{line}"));
+        println!("{:?}, {} events", outcome.violation, outcome.events);
+        return (
+            usize::from(outcome.violation.is_none()),
+            usize::from(outcome.violation.is_some()),
+        );
+    }
+    let summary = twins::all(n, rounds, threads);
+    let seconds = summary.wall.as_secs_f64().max(0.001);
+    let scenarios = summary.passed + summary.failed.len() as u64;
+    println!("{} of them equal others in every round that anybody reached", summary.equal);
+    println!(
+        "{scenarios} scenarios, {:.0} a second; {} events, {:.0} a second; {seconds:.1} s",
+        scenarios as f64 / seconds,
+        summary.events,
+        summary.events as f64 / seconds,
+    );
+    for (index, what) in summary.failed.iter().take(20) {
+        println!("scenario {index}: {what}");
+    }
+    (summary.passed as usize, summary.failed.len())
+}
+
+fn replay(case: &Case, log: bool) -> (usize, usize) {
+    let outcome = case.run(log);
+    outcome.log.iter().for_each(|line| println!("{line}"));
+    println!("seed {}: trace {:016x}, expected {:016x}", case.seed, outcome.trace, case.trace);
+    println!("{} events, {} inputs, height {}", outcome.events, outcome.steps, outcome.head);
+    let broken = outcome.violation.as_ref().map(|violation| violation.invariant.to_owned());
+    match &outcome.violation {
+        Some(violation) => println!("violation: {violation}"),
+        None => println!("no violation"),
+    }
+    let good = outcome.trace == case.trace && broken == case.invariant;
+    (usize::from(good), usize::from(!good))
+}

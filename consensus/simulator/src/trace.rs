@@ -1,0 +1,34 @@
+//! The hash of everything that happened in a run, in order.
+
+/// A running 64-bit hash; equal runs have equal hashes on every machine and build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trace(u64);
+
+impl Default for Trace {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Trace {
+    /// Adds a number.
+    pub fn number(&mut self, value: u64) {
+        let mixed = (self.0 ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = mixed ^ (mixed >> 29);
+    }
+
+    /// Adds bytes and their length.
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        self.number(bytes.len() as u64);
+        let (words, rest) = bytes.as_chunks::<8>();
+        for word in words {
+            self.number(u64::from_le_bytes(*word));
+        }
+        self.number(rest.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)));
+    }
+
+    /// The hash.
+    pub const fn value(self) -> u64 {
+        self.0
+    }
+}

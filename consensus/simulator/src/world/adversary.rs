@@ -1,0 +1,449 @@
+//! What Byzantine nodes send.
+//!
+//! A Byzantine node runs a core, so that it takes part, and twists what leaves it: it withholds,
+//! sends different things to different nodes, changes messages a little and signs them again,
+//! damages bytes, repeats what anybody has sent before. On what it receives it answers with
+//! messages that no core would send. Byzantine nodes know everything that was sent so far.
+
+use std::sync::Arc;
+
+use alloy_primitives::{B256, Bytes};
+use peruri_ibft2::{
+    ExtraData, Form, IbftHeader, Seal, SealDigest, Vote, VoteType,
+    crypto::Signature65,
+    messages::{
+        Block, CommitPayload, DecodeLimits, Dialect, Message, Payload, PreparePayload,
+        PreparedCertificate, Proposal, ProposalPayload, RoundChange, RoundChangePayload, RoundId,
+        Signed,
+    },
+};
+
+use super::World;
+use crate::{choices::Stream::Adversary, keys::malleate, oracle::judge::Checked};
+
+/// Messages that Byzantine nodes remember.
+const ARCHIVE: usize = 400;
+
+impl World {
+    /// A Byzantine node's core wants to send a message.
+    pub(crate) fn send_byzantine(
+        &mut self,
+        node: usize,
+        receivers: &[usize],
+        bytes: Bytes,
+    ) -> Checked {
+        let habits = self.swarm.byzantine;
+        // A mute member leaves rounds together with the others, and is gone when they heal.
+        if habits.mute && (!self.is_faulty() || bytes.first() != Some(&3)) {
+            return Ok(());
+        }
+        // Sometimes everybody is told the same falsehood, sometimes everybody another one.
+        let mut bytes = bytes;
+        let mut mutate = habits.mutate;
+        if self.choices.chance(Adversary, mutate / 2) {
+            mutate = 0;
+            if let Some(changed) = self.mutate(node, &bytes) {
+                bytes = changed;
+            }
+        }
+        for receiver in receivers {
+            if self.choices.chance(Adversary, habits.withhold) {
+                continue;
+            }
+            let mut bytes = bytes.clone();
+            if self.choices.chance(Adversary, mutate)
+                && let Some(changed) = self.mutate(node, &bytes)
+            {
+                bytes = changed;
+            }
+            if self.choices.chance(Adversary, habits.damage) {
+                bytes = self.damage(&bytes);
+            }
+            self.send_raw(node, *receiver, bytes)?;
+            if self.choices.chance(Adversary, habits.replay) {
+                self.replay(node)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A Byzantine node has received a message.
+    pub(crate) fn provoke(&mut self, node: usize, bytes: &Bytes) -> Checked {
+        if !self.choices.chance(Adversary, self.swarm.byzantine.scripted) {
+            return Ok(());
+        }
+        let Ok(message) = Message::from_wire(bytes, &DecodeLimits::DEFAULT) else { return Ok(()) };
+        if self.choices.chance(Adversary, 20) {
+            return self.flood(node, message.id());
+        }
+        let count = self.choices.draw(Adversary, 3) + 1;
+        for _ in 0..count {
+            let made = self.script(node, &message);
+            for receiver in 0..self.nodes.len() {
+                if self.choices.chance(Adversary, 600) {
+                    self.send_raw(node, receiver, made.clone())?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Ever higher rounds, one message for each.
+    fn flood(&mut self, node: usize, id: RoundId) -> Checked {
+        self.marks.reach("rounds flooded by a Byzantine member");
+        let receiver = self.choices.draw(Adversary, self.nodes.len() as u32) as usize;
+        let start = id.round.saturating_add(self.choices.draw(Adversary, 2_000));
+        let digest = self.some_digest();
+        for step in 0..80 {
+            let id = RoundId::new(id.height, start.saturating_add(step));
+            let message = Message::Prepare(self.resign(node, PreparePayload { id, digest }));
+            self.send_raw(node, receiver, message.to_wire(Dialect::V26))?;
+        }
+        Ok(())
+    }
+
+    fn send_raw(&mut self, node: usize, receiver: usize, bytes: Bytes) -> Checked {
+        self.watch_byzantine(&bytes)?;
+        self.transmit(node, receiver, bytes);
+        Ok(())
+    }
+
+    /// Remembers a message for later use by Byzantine nodes.
+    pub(crate) fn archive(&mut self, bytes: &Bytes) {
+        if self.swarm.byzantine.members > 0 || self.swarm.hostile_outsiders {
+            if self.archive.len() >= ARCHIVE {
+                self.archive.pop_front();
+            }
+            self.archive.push_back(bytes.clone());
+        }
+    }
+
+    fn replay(&mut self, node: usize) -> Checked {
+        let count = self.archive.len() as u32;
+        let at = self.choices.draw(Adversary, count) as usize;
+        let Some(bytes) = self.archive.get(at).cloned() else { return Ok(()) };
+        self.marks.reach("old message sent again by a Byzantine member");
+        let receiver = self.choices.draw(Adversary, self.nodes.len() as u32) as usize;
+        self.send_raw(node, receiver, bytes)
+    }
+
+    fn damage(&mut self, bytes: &Bytes) -> Bytes {
+        let mut bytes = bytes.to_vec();
+        let at = self.choices.draw(Adversary, bytes.len() as u32) as usize;
+        match self.choices.draw(Adversary, 4) {
+            0 => bytes[at] ^= 1 << self.choices.draw(Adversary, 8),
+            1 => bytes.truncate(at),
+            2 => bytes.insert(at, self.choices.draw(Adversary, 256) as u8),
+            _ => bytes.extend_from_slice(&[0x80; 3]),
+        }
+        self.marks.reach("bytes damaged by a Byzantine member");
+        bytes.into()
+    }
+
+    fn resign<P: Payload>(&self, node: usize, payload: P) -> Signed<P> {
+        let hash = self.config.domain().signing_hash(&payload);
+        let bytes = self.keys.sign(self.nodes[node].member, hash);
+        Signed::new(payload, Signature65::new(bytes).expect("the key ring signs in range"))
+    }
+
+    fn seal(&self, node: usize, digest: B256) -> Seal {
+        let bytes = self.keys.sign(self.nodes[node].member, digest);
+        Seal::new(bytes).expect("the key ring signs in range")
+    }
+
+    fn nearby(&mut self, id: RoundId) -> RoundId {
+        let mut id = id;
+        match self.choices.draw(Adversary, 6) {
+            0 => id.round = id.round.saturating_add(1),
+            1 => id.round = id.round.saturating_sub(1),
+            2 => id.height = id.height.saturating_add(1),
+            3 => id.height = id.height.saturating_sub(1),
+            4 => id.round = u32::MAX - self.choices.draw(Adversary, 2),
+            _ => {
+                id.height = id.height.saturating_add(u64::from(self.choices.draw(Adversary, 2_000)))
+            }
+        }
+        id
+    }
+
+    /// A digest that somebody has used.
+    fn some_digest(&mut self) -> SealDigest {
+        let count = self.archive.len() as u32;
+        for _ in 0..4 {
+            let at = self.choices.draw(Adversary, count) as usize;
+            let Some(bytes) = self.archive.get(at) else { break };
+            if let Ok(message) = Message::from_wire(bytes, &DecodeLimits::DEFAULT)
+                && let Some(digest) = message.signed_payload().digest()
+            {
+                return digest;
+            }
+        }
+        SealDigest(B256::repeat_byte(7))
+    }
+
+    /// The same block with a small change.
+    fn other_block(&mut self, node: usize, block: &Block) -> Option<Block> {
+        let mut header = alloy_consensus::Header::from(block.header.clone());
+        let mut extra = ExtraData::decode(&header.extra_data).ok()?;
+        match self.choices.draw(Adversary, 8) {
+            0 => header.timestamp += 1,
+            1 => {
+                let member = self.choices.draw(Adversary, self.keys.len() as u32) as usize;
+                header.beneficiary = self.keys.address(member);
+            }
+            2 => {
+                let member = self.choices.draw(Adversary, self.keys.len() as u32) as usize;
+                let kind = if self.choices.chance(Adversary, 500) {
+                    VoteType::Drop
+                } else {
+                    VoteType::Add
+                };
+                extra.vote = Some(Vote { recipient: self.keys.address(member), kind });
+            }
+            3 => extra.vanity = Bytes::from(vec![9; 32]),
+            4 => header.state_root = B256::repeat_byte(3),
+            5 => {
+                let own = self.keys.address(self.nodes[node].member);
+                extra.validators.retain(|member| *member == own);
+            }
+            6 => header.timestamp += 100_000,
+            _ => {
+                let number = self.transactions + 1;
+                self.transactions = number;
+                let body = super::block::body(&[number]);
+                let parent = B256::from(header.parent_hash);
+                let root = self.nodes.iter().find_map(|node| {
+                    let stored = node.store.get(header.number.checked_sub(1)?)?;
+                    (stored.sealed.view.hash == parent).then_some(stored.sealed.view.state_root)
+                })?;
+                header.state_root = super::block::execute(root, &body);
+                header.transactions_root = alloy_primitives::keccak256(&body);
+                header.extra_data = extra.encode(Form::All);
+                return Some(Block { header: IbftHeader::from(header), body });
+            }
+        }
+        header.extra_data = extra.encode(Form::All);
+        Some(Block { header: IbftHeader::from(header), body: block.body.clone() })
+    }
+
+    /// A small change of a message, signed again where the change is covered by the signature.
+    fn mutate(&mut self, node: usize, bytes: &Bytes) -> Option<Bytes> {
+        let message = Message::from_wire(bytes, &DecodeLimits::DEFAULT).ok()?;
+        self.marks.reach("message changed by a Byzantine member");
+        let changed = match message {
+            Message::Prepare(signed) => {
+                let mut payload = signed.payload;
+                if self.choices.chance(Adversary, 500) {
+                    payload.id = self.nearby(payload.id);
+                } else {
+                    payload.digest = self.some_digest();
+                }
+                Message::Prepare(self.resign(node, payload))
+            }
+            Message::Commit(signed) => self.mutate_commit(node, signed.payload),
+            Message::Proposal(proposal) => self.mutate_proposal(node, proposal)?,
+            Message::RoundChange(change) => self.mutate_round_change(node, change),
+        };
+        let dialect = if self.choices.chance(Adversary, 300) { Dialect::V25 } else { Dialect::V26 };
+        Some(changed.to_wire(dialect))
+    }
+
+    fn mutate_commit(&mut self, node: usize, payload: CommitPayload) -> Message {
+        let mut payload = payload;
+        match self.choices.draw(Adversary, 5) {
+            0 => payload.id = self.nearby(payload.id),
+            1 => payload.digest = self.some_digest(),
+            2 => payload.seal = self.seal(node, B256::repeat_byte(5)),
+            3 => {
+                let flipped = malleate(payload.seal.as_bytes());
+                payload.seal = Seal::new(flipped).unwrap_or(payload.seal);
+            }
+            _ => {
+                // Another block, with a seal that fits it.
+                payload.digest = self.some_digest();
+                payload.seal = self.seal(node, payload.digest.0);
+            }
+        }
+        Message::Commit(self.resign(node, payload))
+    }
+
+    fn mutate_proposal(&mut self, node: usize, proposal: Proposal) -> Option<Message> {
+        let mut proposal = proposal;
+        match self.choices.draw(Adversary, 5) {
+            0 | 1 => {
+                proposal.block = Arc::new(self.other_block(node, &proposal.block)?);
+                self.marks.reach("two proposals for one round");
+            }
+            2 => {
+                let entries = proposal.round_changes.as_mut()?;
+                let at = self.choices.draw(Adversary, entries.len() as u32) as usize;
+                match self.choices.draw(Adversary, 3) {
+                    0 => {
+                        entries.remove(at);
+                    }
+                    1 => entries.push(entries.get(at)?.clone()),
+                    _ => entries.reverse(),
+                }
+            }
+            3 => proposal.round_changes = None,
+            _ => {
+                let entries = proposal.round_changes.as_mut()?;
+                let own = self.keys.address(self.nodes[node].member);
+                entries.retain(|entry| entry.payload.certificate.is_none());
+                let _ = own;
+                proposal.block = Arc::new(self.other_block(node, &proposal.block)?);
+            }
+        }
+        let payload = ProposalPayload {
+            id: proposal.signed.payload.id,
+            digest: proposal.block.digest().ok()?,
+        };
+        proposal.signed = self.resign(node, payload);
+        Some(Message::Proposal(proposal))
+    }
+
+    fn mutate_round_change(&mut self, node: usize, change: RoundChange) -> Message {
+        let mut payload = change.signed.payload;
+        let mut block = change.block;
+        match self.choices.draw(Adversary, 4) {
+            0 => payload.id = self.nearby(payload.id),
+            1 => {
+                // Hides that it was prepared.
+                payload.certificate = None;
+                block = None;
+            }
+            2 => {
+                let older = self.some_certificate();
+                payload.certificate = older.as_ref().map(|older| Arc::clone(&older.0));
+                block = older.map(|older| older.1);
+            }
+            _ => {
+                if let Some(certificate) = &payload.certificate {
+                    payload.certificate = Some(Arc::new(self.forge(node, certificate)));
+                }
+            }
+        }
+        Message::RoundChange(RoundChange { signed: self.resign(node, payload), block })
+    }
+
+    /// A certificate that somebody has sent, with its block.
+    fn some_certificate(&mut self) -> Option<(Arc<PreparedCertificate>, Arc<Block>)> {
+        let start = self.choices.draw(Adversary, self.archive.len() as u32) as usize;
+        let count = self.archive.len();
+        (0..count).find_map(|step| {
+            let bytes = self.archive.get((start + step) % count)?;
+            match Message::from_wire(bytes, &DecodeLimits::DEFAULT) {
+                Ok(Message::RoundChange(change)) => {
+                    Some((change.signed.payload.certificate?, change.block?))
+                }
+                _ => None,
+            }
+        })
+    }
+
+    /// A certificate that proves nothing.
+    fn forge(&mut self, node: usize, certificate: &PreparedCertificate) -> PreparedCertificate {
+        let mut forged = certificate.clone();
+        let count = forged.prepares.len() as u32;
+        let at = self.choices.draw(Adversary, count) as usize;
+        match self.choices.draw(Adversary, 5) {
+            0 if count > 0 => {
+                forged.prepares.remove(at);
+            }
+            1 if count > 0 => {
+                // One signer twice, by another form of the same signature.
+                let mut again = forged.prepares[at];
+                let flipped = malleate(again.signature.as_bytes());
+                again.signature = Signature65::new(flipped).unwrap_or(again.signature);
+                forged.prepares.remove(at);
+                forged.prepares.push(again);
+                forged.prepares.push(again);
+            }
+            3 => {
+                // One signer many times, with a new signature each time.
+                let payload = PreparePayload {
+                    id: forged.proposal.payload.id,
+                    digest: forged.proposal.payload.digest,
+                };
+                let hash = self.config.domain().signing_hash(&payload);
+                let member = self.nodes[node].member;
+                forged.prepares = (0..u64::from(count.max(1)))
+                    .filter_map(|nonce| {
+                        let bytes = self.keys.sign_again(member, hash, nonce + 1);
+                        Signature65::new(bytes).ok()
+                    })
+                    .map(|signature| Signed::new(payload, signature))
+                    .collect();
+            }
+            2 => {
+                let own = PreparePayload {
+                    id: forged.proposal.payload.id,
+                    digest: forged.proposal.payload.digest,
+                };
+                let own = self.resign(node, own);
+                forged.prepares.push(own);
+            }
+            _ => {
+                let digest = self.some_digest();
+                let payload = ProposalPayload { id: forged.proposal.payload.id, digest };
+                forged.proposal = self.resign(node, payload);
+            }
+        }
+        self.marks.reach("certificate forged");
+        forged
+    }
+
+    /// A message that no core would send now.
+    fn script(&mut self, node: usize, heard: &Message) -> Bytes {
+        let id = heard.id();
+        let digest = match heard.signed_payload().digest() {
+            Some(digest) => digest,
+            None => self.some_digest(),
+        };
+        let made = match self.choices.draw(Adversary, 8) {
+            // Votes for everything.
+            0 => Message::Prepare(self.resign(node, PreparePayload { id, digest })),
+            1 | 2 => {
+                let seal = self.seal(node, digest.0);
+                Message::Commit(self.resign(node, CommitPayload { id, digest, seal }))
+            }
+            // Gives up the round early, with or without a certificate of somebody else.
+            3 | 4 => {
+                let target = RoundId::new(id.height, id.round.saturating_add(1));
+                let known = self.some_certificate();
+                let fits = known.filter(|(certificate, _)| {
+                    let of = certificate.proposal.payload.id;
+                    of.height == target.height && of.round < target.round
+                });
+                let (certificate, block) =
+                    fits.map_or((None, None), |(one, other)| (Some(one), Some(other)));
+                let payload = RoundChangePayload { id: target, certificate };
+                Message::RoundChange(RoundChange { signed: self.resign(node, payload), block })
+            }
+            // Far rounds and heights.
+            5 => {
+                let id = self.nearby(id);
+                let payload = RoundChangePayload { id, certificate: None };
+                let signed = self.resign(node, payload);
+                Message::RoundChange(RoundChange { signed, block: None })
+            }
+            6 => {
+                let id = self.nearby(id);
+                Message::Prepare(self.resign(node, PreparePayload { id, digest }))
+            }
+            // A proposal out of turn.
+            _ => match heard.block() {
+                Some(block) => {
+                    let block = self.other_block(node, block).unwrap_or_else(|| (**block).clone());
+                    let digest = block.digest().unwrap_or(digest);
+                    let signed = self.resign(node, ProposalPayload { id, digest });
+                    let round_changes = None;
+                    Message::Proposal(Proposal { signed, block: Arc::new(block), round_changes })
+                }
+                None => Message::Prepare(self.resign(node, PreparePayload { id, digest })),
+            },
+        };
+        self.marks.reach("message made up by a Byzantine member");
+        made.to_wire(Dialect::V26)
+    }
+}
