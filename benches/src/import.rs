@@ -13,7 +13,7 @@ use alloy_consensus::transaction::SignerRecoverable;
 use alloy_primitives::Address;
 use alloy_rlp::Decodable;
 use eyre::{Result, ensure};
-use peruri_engine::{BlockImporter, EngineError};
+use peruri_engine::{BlockImporter, chain_file::BlockReader};
 use peruri_evm::PeruriEvmConfig;
 use peruri_primitives::{Block, TransactionSigned};
 use rayon::prelude::*;
@@ -146,14 +146,8 @@ fn one_round(
 }
 
 fn import_blocks(importer: &BlockImporter, blocks: &[Vec<u8>]) -> Result<()> {
-    let decoded = blocks.iter().map(|bytes| {
-        Block::decode(&mut bytes.as_slice()).map_err(|error| EngineError::ChainFile {
-            index: 0,
-            offset: 0,
-            reason: error.to_string(),
-        })
-    });
-    let summary = importer.import(decoded, |_| {})?;
+    let file = blocks.concat();
+    let summary = importer.import(BlockReader::new(file.as_slice()), |_| {})?;
     ensure!(summary.imported == blocks.len() as u64, "imported {}", summary.imported);
     Ok(())
 }
