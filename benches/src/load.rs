@@ -6,7 +6,7 @@ use eyre::{Result, eyre};
 use hyper::body::Bytes;
 use peruri_testnet::{Client, Connection, Network, SignedTransaction, Token, Wallet, stranger};
 use rayon::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{
     fmt::Write,
     net::SocketAddr,
@@ -36,6 +36,17 @@ pub struct Plan {
     pub transactions: usize,
     /// The senders.
     pub senders: Vec<Address>,
+    /// What the load leaves on the chain if every transaction succeeds.
+    pub effects: Vec<Effect>,
+}
+
+/// What successful transactions leave on the chain.
+#[derive(Debug, Clone, Copy)]
+pub enum Effect {
+    /// A transfer: one wei at an account of its own.
+    Wei(Address),
+    /// Mints: as many units of a token of its own.
+    Supply(Token),
 }
 
 impl Plan {
@@ -62,6 +73,7 @@ impl Plan {
             .collect::<Result<Vec<_>>>()?;
         let before = signed.iter().flat_map(|by| by.before.clone()).collect();
         let senders = signed.iter().map(|by| by.sender).collect();
+        let effects = signed.iter().flat_map(|by| by.effects.clone()).collect();
         let bodies = signed
             .chunks(each)
             .map(|senders| {
@@ -70,7 +82,7 @@ impl Plan {
                 in_turn.chunks(batch).map(body).collect()
             })
             .collect();
-        Ok(Self { before, bodies, transactions, senders })
+        Ok(Self { before, bodies, transactions, senders, effects })
     }
 }
 
@@ -79,24 +91,30 @@ struct Signed {
     sender: Address,
     before: Option<SignedTransaction>,
     load: Vec<SignedTransaction>,
+    effects: Vec<Effect>,
 }
 
 impl Signed {
     fn by(sender: u64, kind: Kind, network: Network, rounds: usize) -> Result<Self> {
         let mut wallet = Wallet::fresh(1_000_000 + sender, network)?;
         let to = |n: usize| stranger((sender << 32) + n as u64);
-        let (before, load) = match kind {
+        let (before, load, effects) = match kind {
             Kind::Transfers => {
                 let load = (0..rounds).map(|n| wallet.transfer(to(n), U256::from(1)));
-                (None, load.collect::<Result<_, _>>()?)
+                (
+                    None,
+                    load.collect::<Result<_, _>>()?,
+                    (0..rounds).map(to).map(Effect::Wei).collect(),
+                )
             }
             Kind::Mints => {
                 let (creation, token) = Token::create(&mut wallet, U256::ZERO)?;
                 let load = (0..rounds).map(|n| token.mint(&mut wallet, to(n), U256::from(1)));
-                (Some(creation), load.collect::<Result<_, _>>()?)
+                let supply = vec![Effect::Supply(token)];
+                (Some(creation), load.collect::<Result<_, _>>()?, supply)
             }
         };
-        Ok(Self { sender: wallet.address(), before, load })
+        Ok(Self { sender: wallet.address(), before, load, effects })
     }
 }
 
@@ -185,18 +203,39 @@ pub async fn mined(client: &Client, from: u64, transactions: usize) -> Result<u6
     Err(eyre!("{found} of {transactions} transactions were mined, then no more"))
 }
 
-/// Counts receipts with status 1 in the blocks `from + 1 ..= to`.
+/// Counts transactions of a plan that had their effect, which is to say that their receipts have
+/// status 1. The receipts themselves are not asked for: anvil's answer for a block of some ten
+/// thousand transactions takes minutes.
 ///
 /// # Errors
 /// If the node does not answer.
-pub async fn succeeded(client: &Client, from: u64, to: u64) -> Result<usize> {
+pub async fn succeeded(client: &Client, plan: &Plan) -> Result<usize> {
     let mut count = 0;
-    for number in from + 1..=to {
-        let receipts = client.call("eth_getBlockReceipts", json!([format!("{number:#x}")])).await?;
-        let receipts = receipts.as_array().map_or(&[][..], Vec::as_slice);
-        count += receipts.iter().filter(|receipt| receipt["status"] == "0x1").count();
+    for effects in plan.effects.chunks(100) {
+        let questions: Value = effects.iter().enumerate().map(Effect::question).collect();
+        let answers = client.post("effects", questions.to_string().into_bytes()).await?;
+        let answers = answers.as_array().ok_or_else(|| eyre!("no batch of answers: {answers}"))?;
+        for answer in answers {
+            let number = answer["result"].as_str().and_then(|hex| hex.parse::<U256>().ok());
+            let number = number.ok_or_else(|| eyre!("no number: {answer}"))?;
+            count += number.to::<usize>();
+        }
     }
     Ok(count)
+}
+
+impl Effect {
+    /// The request whose answer is the number of successful transactions.
+    fn question((id, effect): (usize, &Self)) -> Value {
+        let (method, params) = match effect {
+            Self::Wei(account) => ("eth_getBalance", json!([account, "latest"])),
+            Self::Supply(token) => {
+                let call = json!({ "to": token.address(), "data": Token::total_supply_input() });
+                ("eth_call", json!([call, "latest"]))
+            }
+        };
+        json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params })
+    }
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> bool {

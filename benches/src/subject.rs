@@ -135,12 +135,9 @@ async fn start_peruri(programs: &Programs, funded: &[Address]) -> Result<Running
         ..GenesisFile::pilot()
     };
     let senders = senders.to_string_lossy().into_owned();
-    // Receipts of whole blocks are fetched afterwards to check them: longer answers than by default.
     let options = genesis.solo(&programs.node, &folder).await?.with_args([
         "--txpool.senders",
         &senders,
-        "--rpc.max-response-size",
-        "512",
         "--db.min-free",
         "256",
     ]);

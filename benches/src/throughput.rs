@@ -146,11 +146,11 @@ async fn sample(subject: Subject, programs: &Programs, plan: &Plan) -> Result<Sa
     let from = client.block_number().await?;
     let (cpu, own, start) = (node.cpu_time()?, own_cpu_time()?, Instant::now());
     let sent = load::send(node.address(), plan.bodies.clone()).await?;
-    let last = load::mined(&client, from, plan.transactions).await?;
+    load::mined(&client, from, plan.transactions).await?;
     let wall = start.elapsed();
     let (cpu, own) = (node.cpu_time()? - cpu, own_cpu_time()? - own);
     let resident_mib = node.resident_mib()?;
-    let succeeded = load::succeeded(&client, from, last).await?;
+    let succeeded = load::succeeded(&client, plan).await?;
     ensure!(
         succeeded == plan.transactions,
         "{}: {succeeded} of {} transactions succeeded",

@@ -128,8 +128,12 @@ impl Token {
     /// # Errors
     /// As [`Client::eth_call`].
     pub async fn total_supply(&self, client: &Client) -> Result<U256> {
-        let input = calls::totalSupplyCall {}.abi_encode().into();
-        word(&client.eth_call(self.address, &input).await?)
+        word(&client.eth_call(self.address, &Self::total_supply_input()).await?)
+    }
+
+    /// Call data of `totalSupply`.
+    pub fn total_supply_input() -> Bytes {
+        calls::totalSupplyCall {}.abi_encode().into()
     }
 }
 
