@@ -6,6 +6,7 @@
 mod builder;
 pub mod cli;
 pub mod config;
+mod descriptors;
 pub mod environment;
 pub mod logging;
 mod metrics;

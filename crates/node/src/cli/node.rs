@@ -4,7 +4,7 @@ use super::init;
 use crate::{
     NodeBuilder,
     config::{Config, DataArgs, NodeArgs},
-    environment, metrics,
+    descriptors, environment, metrics,
 };
 use clap::Args;
 use std::future::Future;
@@ -40,6 +40,7 @@ impl NodeCommand {
         if self.dev {
             open_for_development(&mut config);
         }
+        descriptors::raise_limit(&config)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(run(config, self.dev))
     }
