@@ -22,6 +22,7 @@ fn state(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().expect("folder");
     let mut chain = Chain::create(folder.path(), accounts).expect("chain");
     execution(criterion, &mut chain);
+    use_for_a_while(&mut chain);
     incremental_root(criterion, &chain);
     commit(criterion, &mut chain);
     full_root(criterion, &chain, accounts);
@@ -41,6 +42,15 @@ fn execution(criterion: &mut Criterion, chain: &mut Chain) {
     let executed = chain.evm.process_block(block, &*state).expect("valid");
     drop(state);
     chain.factory.commit_block(&executed).expect("committed");
+}
+
+/// Blocks whose transfers go all over the state: a store in use has met most of its trie nodes.
+fn use_for_a_while(chain: &mut Chain) {
+    for _ in 0..64 {
+        let transactions = chain.transfers(BLOCK).expect("signed");
+        let block = chain.build(&transactions).expect("built").executed;
+        chain.factory.commit_block(&block).expect("committed");
+    }
 }
 
 /// The changes of a block that moves coins of `CHANGED` accounts all over the state.

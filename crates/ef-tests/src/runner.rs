@@ -106,6 +106,7 @@ fn chain_spec(
 fn db_options() -> DbOptions {
     DbOptions {
         block_cache_bytes: 4 << 20,
+        node_cache_bytes: 1 << 20,
         write_buffer_bytes: 4 << 20,
         max_open_files: 64,
         background_jobs: 1,

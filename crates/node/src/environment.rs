@@ -165,8 +165,11 @@ pub fn database_error(error: ProviderError) -> eyre::Report {
 
 /// The store's options.
 pub fn db_options(db: &DbConfig, history: &HistoryConfig) -> DbOptions {
+    // Half for blocks of the database, half for trie nodes.
+    let cache = db.cache.saturating_mul(1 << 20) / 2;
     DbOptions {
-        block_cache_bytes: db.cache.saturating_mul(1 << 20),
+        block_cache_bytes: cache,
+        node_cache_bytes: cache,
         history: HistoryWindows {
             state: history.state,
             proofs: Some(history.proofs),

@@ -22,6 +22,8 @@ impl Default for HistoryWindows {
 pub struct DbOptions {
     /// Bytes of the block cache shared by all column families (index and filter blocks included).
     pub block_cache_bytes: usize,
+    /// Bytes of decoded trie nodes of the newest state.
+    pub node_cache_bytes: usize,
     /// Bytes all memtables together may hold before they are flushed.
     pub write_buffer_bytes: usize,
     /// Open table files RocksDB may keep.
@@ -37,8 +39,9 @@ pub struct DbOptions {
 impl Default for DbOptions {
     fn default() -> Self {
         Self {
-            block_cache_bytes: 256 << 20,
-            write_buffer_bytes: 128 << 20,
+            block_cache_bytes: 64 << 20,
+            node_cache_bytes: 64 << 20,
+            write_buffer_bytes: 64 << 20,
             max_open_files: 512,
             background_jobs: 2,
             history: HistoryWindows::default(),

@@ -95,8 +95,12 @@ impl<V: LeafValue> Builder<V> {
             masks.state |= bit;
             let mut directly_below = false;
             let node = match child {
-                Subtree::Leaf { .. } => next_node(),
+                Subtree::Leaf { .. } => {
+                    masks.leaf |= bit;
+                    next_node()
+                }
                 Subtree::Kept(kept) => {
+                    masks.leaf |= if kept.leaf { bit } else { 0 };
                     masks.tree |= if kept.stored { bit } else { 0 };
                     RlpNode::word_rlp(&kept.hash)
                 }
@@ -220,6 +224,7 @@ struct Masks {
     state: u16,
     tree: u16,
     branch: u16,
+    leaf: u16,
     hash: u16,
 }
 
@@ -229,6 +234,7 @@ impl Masks {
             state_mask: TrieMask::new(self.state),
             tree_mask: TrieMask::new(self.tree),
             branch_mask: TrieMask::new(self.branch),
+            leaf_mask: TrieMask::new(self.leaf),
             hash_mask: TrieMask::new(self.hash),
             hashes: hashes.all[..hashes.count].into(),
             root_hash,

@@ -70,6 +70,15 @@ pub trait TrieCursorFactory {
     ) -> Result<Self::StorageTrieCursor<'_>, Self::Error>;
 }
 
+/// What became of one row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change<V> {
+    /// Whether there was a row before the topmost changes.
+    pub existed: bool,
+    /// The row there is now.
+    pub row: Option<V>,
+}
+
 /// A cursor over flat rows, keyed by hash.
 pub trait HashedCursor {
     /// The value of a row.
@@ -89,6 +98,22 @@ pub trait HashedCursor {
     /// # Errors
     /// When the store cannot be read or a row does not decode.
     fn next(&mut self) -> Result<Option<(B256, Self::Value)>, Self::Error>;
+
+    /// The row of a key. Does not move the cursor.
+    ///
+    /// # Errors
+    /// When the store cannot be read or a row does not decode.
+    fn get(&mut self, key: B256) -> Result<Option<Self::Value>, Self::Error>;
+
+    /// The row of a key before and after the topmost changes; a store itself has none. Does not move
+    /// the cursor.
+    ///
+    /// # Errors
+    /// When the store cannot be read or a row does not decode.
+    fn change(&mut self, key: B256) -> Result<Change<Self::Value>, Self::Error> {
+        let row = self.get(key)?;
+        Ok(Change { existed: row.is_some(), row })
+    }
 }
 
 /// A cursor over the slots of one account. A store never holds a slot with the value zero.

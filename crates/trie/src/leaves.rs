@@ -1,6 +1,6 @@
 //! Flat rows as a stream of leaves.
 
-use crate::{HashedCursor, TrieError, prefix_set::shares};
+use crate::{Change, HashedCursor, TrieError, prefix_set::shares};
 use alloy_primitives::B256;
 
 /// How many rows are read over before a seek is tried. A seek in a database costs as much as a
@@ -57,6 +57,11 @@ impl<C: HashedCursor> Leaves<C> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// What the row of a key was and is.
+    pub(crate) fn change(&mut self, key: B256) -> Result<Change<C::Value>, TrieError<C::Error>> {
+        Ok(self.cursor.change(key)?)
     }
 
     fn is_at_or_after(&self, lower: &B256) -> bool {

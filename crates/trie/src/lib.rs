@@ -45,7 +45,7 @@ mod walker;
 pub use account::TrieAccountRow;
 pub use alloy_trie::{EMPTY_ROOT_HASH, KECCAK_EMPTY, Nibbles, TrieMask};
 pub use cursor::{
-    HashedCursor, HashedCursorFactory, HashedStorageCursor, TrieCursor, TrieCursorFactory,
+    Change, HashedCursor, HashedCursorFactory, HashedStorageCursor, TrieCursor, TrieCursorFactory,
 };
 pub use error::TrieError;
 pub use hashed_state::{

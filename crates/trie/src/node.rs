@@ -48,6 +48,8 @@ pub(crate) struct Kept {
     /// Path of the parent and the child's digit.
     pub(crate) path: Nibbles,
     pub(crate) hash: B256,
+    /// Whether it is a leaf.
+    pub(crate) leaf: bool,
     /// Whether something is stored below.
     pub(crate) stored: bool,
 }

@@ -5,8 +5,9 @@
 //! [`TrieUpdates::extend`](crate::TrieUpdates::extend)).
 
 use crate::{
-    AccountChange, HashedCursor, HashedCursorFactory, HashedPostStateSorted, HashedStorageCursor,
-    StoredBranch, TrieAccountRow, TrieCursor, TrieCursorFactory, TrieUpdatesSorted,
+    AccountChange, Change, HashedCursor, HashedCursorFactory, HashedPostStateSorted,
+    HashedStorageCursor, StoredBranch, TrieAccountRow, TrieCursor, TrieCursorFactory,
+    TrieUpdatesSorted,
 };
 use alloy_primitives::{B256, U256};
 use alloy_trie::Nibbles;
@@ -75,6 +76,8 @@ pub struct OverlayHashedCursor<'a, C: HashedCursor, D> {
     base_row: BaseRow<C::Value>,
     changes: &'a [(B256, D)],
     index: usize,
+    /// Where the last look-up of a single row ended.
+    looked_up: usize,
 }
 
 impl<'a, C, D> OverlayHashedCursor<'a, C, D>
@@ -84,7 +87,7 @@ where
 {
     /// Puts changes, ascending by key, on top of a cursor; on top of nothing when `base` is `None`.
     pub const fn new(base: Option<C>, changes: &'a [(B256, D)]) -> Self {
-        Self { base, base_row: BaseRow::Unread, changes, index: 0 }
+        Self { base, base_row: BaseRow::Unread, changes, index: 0, looked_up: 0 }
     }
 
     /// The next row of base and changes together.
@@ -140,6 +143,23 @@ where
 
     fn next(&mut self) -> Result<Option<(B256, C::Value)>, C::Error> {
         self.merged()
+    }
+
+    fn get(&mut self, key: B256) -> Result<Option<C::Value>, C::Error> {
+        Ok(self.change(key)?.row)
+    }
+
+    fn change(&mut self, key: B256) -> Result<Change<C::Value>, C::Error> {
+        let below = match &mut self.base {
+            Some(base) => base.get(key)?,
+            None => None,
+        };
+        self.looked_up = lower_bound(self.changes, self.looked_up, &key);
+        let row = match self.changes.get(self.looked_up) {
+            Some((changed, change)) if *changed == key => change.apply_to(below),
+            _ => below,
+        };
+        Ok(Change { existed: below.is_some(), row })
     }
 }
 

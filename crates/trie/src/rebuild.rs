@@ -184,4 +184,9 @@ impl<V: LeafValue, E: Error + Send + Sync + 'static> HashedCursor for RowSlice<'
         self.next += 1;
         Ok(row)
     }
+
+    fn get(&mut self, key: B256) -> Result<Option<V>, E> {
+        let found = self.rows.binary_search_by_key(&key, |(key, _)| *key);
+        Ok(found.ok().and_then(|at| self.rows.get(at)).map(|(_, value)| *value))
+    }
 }

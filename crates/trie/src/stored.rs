@@ -17,6 +17,8 @@ pub struct StoredBranch {
     pub tree_mask: TrieMask,
     /// Children with a kept hash that are branches directly below, not leaves or extensions.
     pub branch_mask: TrieMask,
+    /// Children that are leaves.
+    pub leaf_mask: TrieMask,
     /// Children whose hash is kept: all whose RLP is not shorter than a hash.
     pub hash_mask: TrieMask,
     /// The hashes, by ascending digit.
@@ -43,7 +45,9 @@ impl StoredBranch {
         let within = |mask: TrieMask| mask.is_subset_of(self.state_mask);
         within(self.tree_mask)
             && within(self.hash_mask)
+            && within(self.leaf_mask)
             && self.branch_mask.is_subset_of(self.hash_mask)
+            && (self.leaf_mask & (self.tree_mask | self.branch_mask)).is_empty()
             && usize::from(self.hash_mask.count_bits()) == self.hashes.len()
     }
 }

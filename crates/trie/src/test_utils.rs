@@ -208,6 +208,10 @@ impl<V: Copy> HashedCursor for MapCursor<'_, B256, V> {
     fn next(&mut self) -> Result<Option<(B256, V)>, Infallible> {
         Ok(self.advance())
     }
+
+    fn get(&mut self, key: B256) -> Result<Option<V>, Infallible> {
+        Ok(self.map.and_then(|map| map.get(&key)).copied())
+    }
 }
 
 impl HashedStorageCursor for MapCursor<'_, B256, U256> {}

@@ -3,7 +3,8 @@
 //! The walk follows the stored branches from the root down. At a child with a kept hash and no
 //! changed key below, the hash is taken and the child skipped. At a child with something stored
 //! below, the walk descends. Everywhere else it reads leaves. Leaves are read forward, and only
-//! below children that change.
+//! below children that change. A child that was the leaf of the only changed key below it takes the
+//! key's new row.
 //!
 //! There is one way back: a branch that loses all children but one vanishes, and if that one is a
 //! leaf or an extension, the node that takes the branch's place holds its path. If the walk had
@@ -184,6 +185,7 @@ where
         }
         let stored = node.tree_mask.is_bit_set(digit);
         let branch = node.branch_mask.is_bit_set(digit);
+        let leaf = node.leaf_mask.is_bit_set(digit);
         let mut path = *path;
         path.push(digit);
         if changed.is_empty()
@@ -196,9 +198,19 @@ where
                 let node = BranchNode::Known(RlpNode::word_rlp(&hash));
                 Subtree::Branch(Branch { path, node, stored })
             } else {
-                Subtree::Kept(Kept { path, hash, stored })
+                Subtree::Kept(Kept { path, hash, leaf, stored })
             });
             return Ok(());
+        }
+        if let ([key], true) = (changed, leaf) {
+            // The only leaf there was: if that is the changed one, nothing has to be read.
+            let change = self.leaves.change(*key)?;
+            if change.existed {
+                if let Some(value) = change.row {
+                    self.builder.push(Subtree::Leaf { key: *key, value });
+                }
+                return Ok(());
+            }
         }
         self.descend(&path, stored, branch, changed)
     }

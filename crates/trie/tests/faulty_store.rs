@@ -67,6 +67,10 @@ impl HashedCursor for BackwardsCursor<'_> {
     fn next(&mut self) -> Result<Option<(B256, TrieAccountRow)>, Infallible> {
         Ok(self.0.next())
     }
+
+    fn get(&mut self, _key: B256) -> Result<Option<TrieAccountRow>, Infallible> {
+        Ok(None)
+    }
 }
 
 struct NoSlots;
@@ -80,6 +84,10 @@ impl HashedCursor for NoSlots {
     }
 
     fn next(&mut self) -> Result<Option<(B256, U256)>, Infallible> {
+        Ok(None)
+    }
+
+    fn get(&mut self, _key: B256) -> Result<Option<U256>, Infallible> {
         Ok(None)
     }
 }

@@ -92,7 +92,7 @@ options! {
     DbArgs => DbConfig, "Database"
     {
         min_free: u64 = 2_048_u64, "db.min-free", "Free MiB below which no blocks are produced";
-        cache: usize = 256_usize, "db.cache", "Block cache in MiB";
+        cache: usize = 128_usize, "db.cache", "Memory for reading in MiB, half for blocks of the database, half for trie nodes";
     }
     optional {}
 }

@@ -1,4 +1,4 @@
-//! Branch node rows: four masks of 16 bits, the root hash if the node has one, the child hashes.
+//! Branch node rows: five masks of 16 bits, the root hash if the node has one, the child hashes.
 
 use alloy_primitives::B256;
 use peruri_trie::{StoredBranch, TrieMask};
@@ -8,7 +8,7 @@ use crate::{ProviderError, ProviderResult};
 
 /// Encodes a branch node.
 pub(crate) fn encode(node: &StoredBranch) -> Vec<u8> {
-    let mut out = Vec::with_capacity(8 + 32 * (node.hashes.len() + 1));
+    let mut out = Vec::with_capacity(10 + 32 * (node.hashes.len() + 1));
     encode_to(node, &mut out);
     out
 }
@@ -23,7 +23,8 @@ pub(super) fn encode_to(node: &StoredBranch, out: &mut Vec<u8>) {
 
 /// Appends the masks of a branch node.
 pub(super) fn encode_masks(node: &StoredBranch, out: &mut Vec<u8>) {
-    for mask in [node.state_mask, node.tree_mask, node.branch_mask, node.hash_mask] {
+    let StoredBranch { state_mask, tree_mask, branch_mask, leaf_mask, hash_mask, .. } = node;
+    for mask in [state_mask, tree_mask, branch_mask, leaf_mask, hash_mask] {
         out.extend_from_slice(&mask.get().to_be_bytes());
     }
 }
@@ -34,6 +35,7 @@ pub(super) fn decode_masks(reader: &mut Reader<'_>) -> ProviderResult<StoredBran
         state_mask: TrieMask::new(reader.u16()?),
         tree_mask: TrieMask::new(reader.u16()?),
         branch_mask: TrieMask::new(reader.u16()?),
+        leaf_mask: TrieMask::new(reader.u16()?),
         hash_mask: TrieMask::new(reader.u16()?),
         ..StoredBranch::default()
     })
@@ -62,13 +64,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nodes_round_trip(masks: [u16; 4], root: Option<[u8; 32]>) {
-            let [state, tree, branch, hash] = masks;
+        fn nodes_round_trip(masks: [u16; 5], root: Option<[u8; 32]>) {
+            let [state, tree, branch, leaf, hash] = masks;
             let hash = hash & state;
             let node = StoredBranch {
                 state_mask: TrieMask::new(state),
                 tree_mask: TrieMask::new(tree & state),
                 branch_mask: TrieMask::new(branch & hash),
+                leaf_mask: TrieMask::new(leaf & state & !tree & !(branch & hash)),
                 hash_mask: TrieMask::new(hash),
                 hashes: (0..hash.count_ones()).map(|i| B256::repeat_byte(i as u8)).collect(),
                 root_hash: root.map(B256::new),

@@ -76,7 +76,7 @@ fn encode_changed(before: &StoredBranch, after: &StoredBranch) -> Vec<u8> {
             hashes.extend(hash);
         }
     }
-    let mut out = Vec::with_capacity(12 + 32 * (hashes.len() + 1));
+    let mut out = Vec::with_capacity(14 + 32 * (hashes.len() + 1));
     out.push(CHANGED);
     encode_masks(before, &mut out);
     out.push(u8::from(before.root_hash.is_some()));
@@ -140,13 +140,14 @@ mod tests {
 
     fn branch() -> impl Strategy<Value = StoredBranch> {
         let hashes = proptest::collection::vec(0u8..3, 16);
-        (any::<[u16; 4]>(), hashes, any::<Option<u8>>()).prop_map(|(masks, hashes, root)| {
-            let [state, tree, branch, hash] = masks;
+        (any::<[u16; 5]>(), hashes, any::<Option<u8>>()).prop_map(|(masks, hashes, root)| {
+            let [state, tree, branch, leaf, hash] = masks;
             let hash = hash & state;
             StoredBranch {
                 state_mask: TrieMask::new(state),
                 tree_mask: TrieMask::new(tree & state),
                 branch_mask: TrieMask::new(branch & hash),
+                leaf_mask: TrieMask::new(leaf & state & !tree & !(branch & hash)),
                 hash_mask: TrieMask::new(hash),
                 hashes: (0..hash.count_ones())
                     .map(|i| B256::repeat_byte(hashes[i as usize]))

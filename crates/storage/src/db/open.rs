@@ -18,7 +18,7 @@ use super::columns::{self, Column, TrieVersionFloor};
 use crate::{DbOptions, ProviderError, ProviderResult, codecs::meta};
 
 /// Version of the layout of rows and keys. A change that an older build would misread raises it.
-pub(crate) const SCHEMA_VERSION: u32 = 2;
+pub(crate) const SCHEMA_VERSION: u32 = 3;
 
 /// Write-ahead log bytes after which the column families that hold it back are flushed.
 const MAX_WAL_BYTES: u64 = 256 << 20;

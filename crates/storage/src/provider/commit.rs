@@ -76,6 +76,9 @@ impl ProviderFactory {
         write_head(&mut batch, last, &windows);
         batch.write_synced(&self.inner.db, "block")?;
 
+        for block in new_blocks {
+            self.inner.caches.nodes.update(block);
+        }
         *self.inner.head.write() = Some(last.recovered_block.clone_sealed_header());
         self.inner.publish_trie_floor(&windows);
         // Still under the writer's lock, so that subscribers see blocks in order.

@@ -98,7 +98,7 @@ impl ProviderFactory {
     /// Root of the allocation on an empty database.
     fn genesis_root(&self, state: &HashedPostState) -> ProviderResult<StateRootOutput> {
         let view = crate::db::ReadView::new(Arc::clone(self.db()));
-        let cursors = StateCursors::new(&view, None);
+        let cursors = StateCursors::newest(&view);
         Ok(peruri_trie::ParallelStateRoot::new(cursors, cursors).root_with_updates(state)?)
     }
 

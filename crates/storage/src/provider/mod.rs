@@ -16,7 +16,6 @@ use alloy_primitives::{B256, BlockHash, BlockNumber};
 use parking_lot::{Mutex, RwLock};
 use peruri_chainspec::ChainSpec;
 use peruri_primitives::SealedHeader;
-use quick_cache::sync::Cache;
 use tokio::sync::broadcast;
 
 use crate::{
@@ -24,11 +23,8 @@ use crate::{
     ProviderResult, StateProviderBox,
     codecs::{blocks, keys, meta},
     db::{Column, Db},
-    state::{CodeCache, CommittedState, OverlayState},
+    state::{Caches, CommittedState, OverlayState},
 };
-
-/// Contracts whose analysed code stays in memory (at most 24 KiB each, 48 KiB with init code rules).
-const CACHED_CODES: usize = 256;
 
 /// Notifications a slow subscriber may lag behind before it is told that it lost some.
 const NOTIFICATION_BUFFER: usize = 256;
@@ -58,7 +54,7 @@ struct Inner {
     head: RwLock<Option<SealedHeader>>,
     /// Held for the whole of a write to the chain's column families: there is one writer.
     writer: Mutex<()>,
-    codes: CodeCache,
+    caches: Arc<Caches>,
     notifications: broadcast::Sender<CanonStateNotification>,
 }
 
@@ -89,7 +85,7 @@ impl ProviderFactory {
                 options,
                 head: RwLock::new(None),
                 writer: Mutex::new(()),
-                codes: Arc::new(Cache::new(CACHED_CODES)),
+                caches: Arc::new(Caches::new(options.node_cache_bytes)),
                 notifications: broadcast::Sender::new(NOTIFICATION_BUFFER),
             }),
         };
@@ -215,12 +211,17 @@ impl ProviderFactory {
         &self.inner.db
     }
 
+    /// What views keep in memory.
+    pub(crate) fn caches(&self) -> &Caches {
+        &self.inner.caches
+    }
+
     pub(crate) fn committed_state(&self) -> ProviderResult<CommittedState> {
-        CommittedState::latest(&self.inner.db, &self.inner.codes)
+        CommittedState::latest(&self.inner.db, &self.inner.caches)
     }
 
     fn committed_state_at(&self, number: BlockNumber) -> ProviderResult<CommittedState> {
-        CommittedState::at_number(&self.inner.db, &self.inner.codes, number)
+        CommittedState::at_number(&self.inner.db, &self.inner.caches, number)
     }
 
     fn stored_head(&self) -> ProviderResult<Option<Head>> {

@@ -10,16 +10,37 @@ use quick_cache::sync::Cache;
 use reth_primitives_traits::Account;
 use revm::bytecode::Bytecode;
 
-use super::{StateCursors, StateProvider, history};
+use super::{
+    StateCursors, StateProvider,
+    cursors::{newest_account, newest_slot},
+    history,
+    node_cache::NodeCache,
+};
 use crate::{
     Head, ProviderError, ProviderResult,
-    codecs::{account, blocks, keys, meta},
+    codecs::{blocks, keys, meta},
     db::{Column, Db, ReadView},
     provider::Windows,
 };
 
-/// Recently used code. Analysing the jump destinations of a contract costs more than reading it.
-pub(crate) type CodeCache = Arc<Cache<B256, Bytecode>>;
+/// Contracts whose analysed code stays in memory (at most 24 KiB each, 48 KiB with init code rules).
+const CACHED_CODES: usize = 256;
+
+/// What all views of one store share in memory.
+#[derive(Debug)]
+pub(crate) struct Caches {
+    /// Recently used code. Analysing the jump destinations of a contract costs more than reading it.
+    codes: Cache<B256, Bytecode>,
+    /// Nodes of the newest state.
+    pub(crate) nodes: NodeCache,
+}
+
+impl Caches {
+    /// Caches with about `node_bytes` bytes of trie nodes.
+    pub(crate) fn new(node_bytes: usize) -> Self {
+        Self { codes: Cache::new(CACHED_CODES), nodes: NodeCache::new(node_bytes) }
+    }
+}
 
 /// A view with what is needed to read state from it.
 pub(crate) struct CommittedState {
@@ -28,7 +49,7 @@ pub(crate) struct CommittedState {
     windows: Windows,
     /// The block whose state this is; `None` for the view's head.
     at: Option<BlockNumber>,
-    codes: CodeCache,
+    caches: Arc<Caches>,
 }
 
 impl std::fmt::Debug for CommittedState {
@@ -40,7 +61,7 @@ impl std::fmt::Debug for CommittedState {
 impl CommittedState {
     /// State of the newest committed block. Head and windows are read from the snapshot itself, so
     /// that they belong together whatever is committed meanwhile.
-    pub(crate) fn latest(db: &Arc<Db>, codes: &CodeCache) -> ProviderResult<Self> {
+    pub(crate) fn latest(db: &Arc<Db>, caches: &Arc<Caches>) -> ProviderResult<Self> {
         let view = ReadView::new(Arc::clone(db));
         let head = match view.get(Column::Meta, meta::HEAD)? {
             Some(row) => meta::decode_head(&row)?,
@@ -50,7 +71,7 @@ impl CommittedState {
             Some(row) => meta::decode_windows(&row)?,
             None => Windows::default(),
         };
-        Ok(Self { view, head, windows, at: None, codes: Arc::clone(codes) })
+        Ok(Self { view, head, windows, at: None, caches: Arc::clone(caches) })
     }
 
     /// State of a committed block.
@@ -59,10 +80,10 @@ impl CommittedState {
     /// The block is above the head or below the state window.
     pub(crate) fn at_number(
         db: &Arc<Db>,
-        codes: &CodeCache,
+        caches: &Arc<Caches>,
         number: BlockNumber,
     ) -> ProviderResult<Self> {
-        let mut state = Self::latest(db, codes)?;
+        let mut state = Self::latest(db, caches)?;
         if number > state.head.number {
             return Err(ProviderError::BlockNotFound(number));
         }
@@ -103,7 +124,8 @@ impl CommittedState {
                 requested: number,
                 oldest: self.windows.proofs,
             }),
-            at => Ok(StateCursors::new(&self.view, at)),
+            Some(number) => Ok(StateCursors::at(&self.view, number)),
+            None => Ok(StateCursors::cached(&self.view, &self.caches.nodes, self.head.number)),
         }
     }
 
@@ -111,11 +133,7 @@ impl CommittedState {
     pub(crate) fn account_row(&self, address: &B256) -> ProviderResult<Option<TrieAccountRow>> {
         match self.at {
             Some(number) => history::account_at(&self.view, address, number),
-            None => {
-                let column = Column::HashedAccounts;
-                let row = self.view.get(column, address)?;
-                row.map(|row| account::decode(column.name(), &row)).transpose()
-            }
+            None => newest_account(&self.view, address),
         }
     }
 
@@ -123,13 +141,7 @@ impl CommittedState {
     pub(crate) fn slot(&self, address: &B256, slot: &B256) -> ProviderResult<U256> {
         match self.at {
             Some(number) => history::slot_at(&self.view, address, slot, number),
-            None => {
-                let column = Column::HashedStorages;
-                match self.view.get(column, keys::storage(address, slot))? {
-                    Some(row) => account::decode_value(column.name(), &row),
-                    None => Ok(U256::ZERO),
-                }
-            }
+            None => newest_slot(&self.view, address, slot),
         }
     }
 
@@ -172,13 +184,13 @@ impl StateProvider for CommittedState {
     }
 
     fn bytecode_by_hash(&self, hash: &B256) -> ProviderResult<Option<Bytecode>> {
-        if let Some(code) = self.codes.get(hash) {
+        if let Some(code) = self.caches.codes.get(hash) {
             return Ok(Some(code));
         }
         let Some(row) = self.view.get(Column::Bytecodes, hash)? else { return Ok(None) };
         let code = Bytecode::new_raw_checked(row.to_vec().into())
             .map_err(|e| ProviderError::codec(Column::Bytecodes.name(), e))?;
-        self.codes.insert(*hash, code.clone());
+        self.caches.codes.insert(*hash, code.clone());
         Ok(Some(code))
     }
 

@@ -8,6 +8,7 @@ use peruri_trie::{
 
 use super::{
     history::{AccountsAt, SlotsAt},
+    node_cache::NodeCache,
     trie_history::NodesAt,
 };
 use crate::{
@@ -20,19 +21,45 @@ use crate::{
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StateCursors<'v> {
     view: &'v ReadView,
-    at: Option<u64>,
+    source: Source<'v>,
 }
 
+/// Which state of a view is read.
+#[derive(Debug, Clone, Copy)]
+enum Source<'v> {
+    /// Its head.
+    Newest(Option<CachedNodes<'v>>),
+    /// An older block.
+    At(u64),
+}
+
+/// The nodes in memory, with the number of the view's head.
+type CachedNodes<'v> = (&'v NodeCache, u64);
+
 impl<'v> StateCursors<'v> {
-    /// `at` is the block whose state is read; `None` for the view's head.
-    pub(crate) const fn new(view: &'v ReadView, at: Option<u64>) -> Self {
-        Self { view, at }
+    /// The state of the view's head, from the database alone.
+    pub(crate) const fn newest(view: &'v ReadView) -> Self {
+        Self { view, source: Source::Newest(None) }
+    }
+
+    /// The state of the view's head, which is block `head`.
+    pub(super) const fn cached(view: &'v ReadView, nodes: &'v NodeCache, head: u64) -> Self {
+        Self { view, source: Source::Newest(Some((nodes, head))) }
+    }
+
+    /// The state of an older block.
+    pub(super) const fn at(view: &'v ReadView, number: u64) -> Self {
+        Self { view, source: Source::At(number) }
     }
 
     fn nodes(&self, address: Option<B256>) -> NodeCursor<'v> {
-        match self.at {
-            None => NodeCursor::Newest(NewestNodes::new(self.view, address)),
-            Some(number) => NodeCursor::At(Box::new(NodesAt::new(self.view, address, number))),
+        match self.source {
+            Source::Newest(cached) => {
+                NodeCursor::Newest(NewestNodes::new(self.view, cached, address))
+            }
+            Source::At(number) => {
+                NodeCursor::At(Box::new(NodesAt::new(self.view, address, number)))
+            }
         }
     }
 }
@@ -69,30 +96,32 @@ impl<'v> HashedCursorFactory for StateCursors<'v> {
         Self: 'a;
 
     fn hashed_account_cursor(&self) -> ProviderResult<AccountCursor<'v>> {
-        Ok(match self.at {
-            None => AccountCursor::Newest {
+        Ok(match self.source {
+            Source::Newest(_) => AccountCursor::Newest {
+                view: self.view,
                 rows: self.view.cursor(Column::HashedAccounts)?,
                 started: false,
             },
-            Some(number) => AccountCursor::At(AccountsAt::new(self.view, number)?),
+            Source::At(number) => AccountCursor::At(AccountsAt::new(self.view, number)?),
         })
     }
 
     fn hashed_storage_cursor(&self, hashed_address: B256) -> ProviderResult<SlotCursor<'v>> {
-        Ok(match self.at {
-            None => SlotCursor::Newest {
+        Ok(match self.source {
+            Source::Newest(_) => SlotCursor::Newest {
+                view: self.view,
                 rows: self.view.prefix_cursor(Column::HashedStorages, hashed_address.as_slice())?,
                 address: hashed_address,
                 started: false,
             },
-            Some(number) => SlotCursor::At(SlotsAt::new(self.view, hashed_address, number)?),
+            Source::At(number) => SlotCursor::At(SlotsAt::new(self.view, hashed_address, number)?),
         })
     }
 }
 
 /// Accounts by hashed address.
 pub(crate) enum AccountCursor<'v> {
-    Newest { rows: Cursor<'v>, started: bool },
+    Newest { view: &'v ReadView, rows: Cursor<'v>, started: bool },
     At(AccountsAt<'v>),
 }
 
@@ -102,7 +131,7 @@ impl HashedCursor for AccountCursor<'_> {
 
     fn seek(&mut self, key: B256) -> ProviderResult<Option<(B256, TrieAccountRow)>> {
         match self {
-            Self::Newest { rows, started } => {
+            Self::Newest { rows, started, .. } => {
                 *started = true;
                 rows.seek(key)?.map(parse_account).transpose()
             }
@@ -112,7 +141,7 @@ impl HashedCursor for AccountCursor<'_> {
 
     fn next(&mut self) -> ProviderResult<Option<(B256, TrieAccountRow)>> {
         match self {
-            Self::Newest { rows, started } => {
+            Self::Newest { rows, started, .. } => {
                 let row = if *started { rows.next()? } else { rows.first()? };
                 *started = true;
                 row.map(parse_account).transpose()
@@ -120,6 +149,23 @@ impl HashedCursor for AccountCursor<'_> {
             Self::At(rows) => rows.next(),
         }
     }
+
+    fn get(&mut self, key: B256) -> ProviderResult<Option<TrieAccountRow>> {
+        match self {
+            Self::Newest { view, .. } => newest_account(view, &key),
+            Self::At(rows) => rows.get(&key),
+        }
+    }
+}
+
+/// The account's row as the view's head has it.
+pub(super) fn newest_account(
+    view: &ReadView,
+    address: &B256,
+) -> ProviderResult<Option<TrieAccountRow>> {
+    let column = Column::HashedAccounts;
+    let row = view.get(column, address)?;
+    row.map(|row| account::decode(column.name(), &row)).transpose()
 }
 
 fn parse_account((key, row): (&[u8], &[u8])) -> ProviderResult<(B256, TrieAccountRow)> {
@@ -131,7 +177,7 @@ fn parse_account((key, row): (&[u8], &[u8])) -> ProviderResult<(B256, TrieAccoun
 
 /// Slots of one account by hashed slot.
 pub(crate) enum SlotCursor<'v> {
-    Newest { rows: Cursor<'v>, address: B256, started: bool },
+    Newest { view: &'v ReadView, rows: Cursor<'v>, address: B256, started: bool },
     At(SlotsAt<'v>),
 }
 
@@ -141,7 +187,7 @@ impl HashedCursor for SlotCursor<'_> {
 
     fn seek(&mut self, key: B256) -> ProviderResult<Option<(B256, U256)>> {
         match self {
-            Self::Newest { rows, address, started } => {
+            Self::Newest { rows, address, started, .. } => {
                 *started = true;
                 rows.seek(keys::storage(address, &key))?.map(parse_slot).transpose()
             }
@@ -151,7 +197,7 @@ impl HashedCursor for SlotCursor<'_> {
 
     fn next(&mut self) -> ProviderResult<Option<(B256, U256)>> {
         match self {
-            Self::Newest { rows, address, started } => {
+            Self::Newest { rows, address, started, .. } => {
                 let row = if *started {
                     rows.next()?
                 } else {
@@ -162,6 +208,23 @@ impl HashedCursor for SlotCursor<'_> {
             }
             Self::At(rows) => rows.next(),
         }
+    }
+
+    fn get(&mut self, key: B256) -> ProviderResult<Option<U256>> {
+        let value = match self {
+            Self::Newest { view, address, .. } => newest_slot(view, address, &key)?,
+            Self::At(rows) => rows.get(&key)?,
+        };
+        Ok((!value.is_zero()).then_some(value))
+    }
+}
+
+/// The slot's value as the view's head has it.
+pub(super) fn newest_slot(view: &ReadView, address: &B256, slot: &B256) -> ProviderResult<U256> {
+    let column = Column::HashedStorages;
+    match view.get(column, keys::storage(address, slot))? {
+        Some(row) => account::decode_value(column.name(), &row),
+        None => Ok(U256::ZERO),
     }
 }
 
@@ -218,6 +281,7 @@ impl TrieCursor for NodeCursor<'_> {
 /// filters serve; the iterator is opened by the first step that needs an order.
 pub(crate) struct NewestNodes<'v> {
     view: &'v ReadView,
+    cached: Option<CachedNodes<'v>>,
     address: Option<B256>,
     rows: Option<Cursor<'v>>,
     /// Whether `rows` stands on `position`.
@@ -227,8 +291,12 @@ pub(crate) struct NewestNodes<'v> {
 }
 
 impl<'v> NewestNodes<'v> {
-    pub(super) const fn new(view: &'v ReadView, address: Option<B256>) -> Self {
-        Self { view, address, rows: None, aligned: false, started: false, position: None }
+    pub(super) const fn new(
+        view: &'v ReadView,
+        cached: Option<CachedNodes<'v>>,
+        address: Option<B256>,
+    ) -> Self {
+        Self { view, cached, address, rows: None, aligned: false, started: false, position: None }
     }
 
     const fn column(&self) -> Column {
@@ -246,12 +314,21 @@ impl<'v> NewestNodes<'v> {
         &mut self,
         path: Nibbles,
     ) -> ProviderResult<Option<(Nibbles, StoredBranch)>> {
-        let column = self.column();
-        let row = self.view.get(column, self.key(&path))?;
+        let cached = self.cached.and_then(|(nodes, head)| nodes.get(head, self.address, path));
+        let node = match cached {
+            Some(node) => Some(node),
+            None => self.read(&path)?,
+        };
         self.started = true;
         self.aligned = false;
-        self.position = row.is_some().then_some(path);
-        row.map(|row| Ok((path, node::decode(column.name(), &row)?))).transpose()
+        self.position = node.is_some().then_some(path);
+        Ok(node.map(|node| (path, node)))
+    }
+
+    fn read(&self, path: &Nibbles) -> ProviderResult<Option<StoredBranch>> {
+        let column = self.column();
+        let row = self.view.get(column, self.key(path))?;
+        row.map(|row| node::decode(column.name(), &row)).transpose()
     }
 
     pub(super) fn seek(

@@ -43,6 +43,7 @@ pub(super) fn slot_at(
 
 /// Walks version rows key by key, giving the newest value at or below `number` of each.
 struct VersionWalk<'v> {
+    view: &'v ReadView,
     rows: Cursor<'v>,
     column: Column,
     number: u64,
@@ -137,6 +138,7 @@ impl<'v> AccountsAt<'v> {
     pub(super) fn new(view: &'v ReadView, number: u64) -> ProviderResult<Self> {
         let column = Column::AccountVersions;
         Ok(Self(VersionWalk {
+            view,
             rows: view.cursor(column)?,
             column,
             number,
@@ -153,6 +155,10 @@ impl<'v> AccountsAt<'v> {
     pub(super) fn next(&mut self) -> ProviderResult<Option<(B256, TrieAccountRow)>> {
         self.0.next(parse_account)
     }
+
+    pub(super) fn get(&self, key: &B256) -> ProviderResult<Option<TrieAccountRow>> {
+        account_at(self.0.view, key, self.0.number)
+    }
 }
 
 fn parse_account(row: &[u8]) -> ProviderResult<Option<TrieAccountRow>> {
@@ -166,6 +172,7 @@ impl<'v> SlotsAt<'v> {
     pub(super) fn new(view: &'v ReadView, address: B256, number: u64) -> ProviderResult<Self> {
         let column = Column::StorageVersions;
         Ok(Self(VersionWalk {
+            view,
             rows: view.range_cursor(column, address.as_slice())?,
             column,
             number,
@@ -181,6 +188,10 @@ impl<'v> SlotsAt<'v> {
 
     pub(super) fn next(&mut self) -> ProviderResult<Option<(B256, U256)>> {
         self.0.next(parse_slot)
+    }
+
+    pub(super) fn get(&self, key: &B256) -> ProviderResult<U256> {
+        slot_at(self.0.view, &B256::from_slice(&self.0.scope), key, self.0.number)
     }
 }
 

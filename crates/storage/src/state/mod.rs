@@ -5,6 +5,7 @@ mod committed;
 mod cursors;
 mod database;
 mod history;
+mod node_cache;
 mod overlay;
 mod trie_history;
 
@@ -16,7 +17,7 @@ use revm::bytecode::Bytecode;
 use crate::ProviderResult;
 
 pub use candidates::CandidateChain;
-pub(crate) use committed::{CodeCache, CommittedState};
+pub(crate) use committed::{Caches, CommittedState};
 pub(crate) use cursors::{StateCursors, parse_slot};
 pub use database::StateProviderDatabase;
 pub(crate) use overlay::OverlayState;

@@ -39,7 +39,7 @@ impl<'v> NodesAt<'v> {
             view,
             address,
             number,
-            newest: NewestNodes::new(view, address),
+            newest: NewestNodes::new(view, None, address),
             versions: None,
             started: false,
             position: None,

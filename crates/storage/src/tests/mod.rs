@@ -6,6 +6,7 @@ mod blocks;
 mod commit;
 mod crash;
 mod history;
+mod node_cache;
 mod open;
 mod overlay;
 mod property;

@@ -43,6 +43,10 @@ impl<C: HashedCursor> HashedCursor for CountedCursor<'_, '_, C> {
         }
         Ok(row)
     }
+
+    fn get(&mut self, key: B256) -> Result<Option<C::Value>, C::Error> {
+        self.inner.get(key)
+    }
 }
 
 impl<C: HashedStorageCursor> HashedStorageCursor for CountedCursor<'_, '_, C> {}

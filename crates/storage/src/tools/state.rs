@@ -51,6 +51,7 @@ impl ProviderFactory {
         let mut repair = Check::new(self, Some(Repair::default()))?;
         repair.run(self, progress)?;
         let repaired = repair.finish_repair()?;
+        self.caches().nodes.clear();
         Ok(RepairReport { found, repaired })
     }
 }
@@ -98,7 +99,7 @@ impl Check {
             .saturating_add(factory.estimated_rows(Column::HashedStorages)?);
         let counter = RefCell::new(Counter::new(progress, total));
         let view = ReadView::new(Arc::clone(&self.db));
-        let rows = Counted::new(StateCursors::new(&view, None), &counter);
+        let rows = Counted::new(StateCursors::newest(&view), &counter);
         let got = Rebuild::new(&rows).state(self)?;
         self.report.rows = counter.borrow().done;
         let expected = self.report.state_root;
