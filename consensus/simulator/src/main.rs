@@ -7,6 +7,7 @@ use std::{ops::Range, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 use peruri_ibft2_sim::{
+    oracle::Violation,
     run, scenarios,
     shrink::{Case, shrink},
     twins, vectors,
@@ -122,8 +123,15 @@ fn hunt(seconds: u64, only: Option<&str>, list: bool) -> (usize, usize) {
     for report in &reports {
         match &report.caught {
             Some((seed, violation)) => println!(
-                "{:<32} caught by {:<4} in {:>6.2} s, {} (n/seed {seed}): {}",
-                report.name, violation.invariant, report.seconds, report.runs, violation.text,
+                "{:<26} caught by {:<4} in {:>6.2} s, {} {seed}, run {}: {}",
+                report.name,
+                violation.invariant,
+                report.seconds,
+                report
+                    .by
+                    .map_or_else(|| "seed".to_owned(), |by| format!("{} variant", by.join(" "))),
+                report.runs,
+                violation.text,
             ),
             None => {
                 failed += 1;
@@ -212,26 +220,38 @@ fn report(summary: &run::Summary) {
 }
 
 fn known_faults(seeds: u64, only: Option<&str>, seed: u64) -> (usize, usize) {
-    let mut failed = 0;
-    let chosen = scenarios::ALL.iter().filter(|one| only.is_none_or(|only| one.id == only));
-    let mut count = 0;
+    let chosen = scenarios::all().filter(|one| only.is_none_or(|only| one.ids.contains(&only)));
+    let (mut count, mut failed) = (0, 0);
     for scenario in chosen {
         count += 1;
         let broken = if only.is_some() {
-            let outcome = scenarios::world(scenario, seed, true).run();
-            outcome.log.iter().for_each(|line| println!("{line}"));
-            outcome.violation.map(|violation| (seed, violation))
+            one_fault(scenario, seed).map(|violation| (seed, violation))
         } else {
             scenarios::run(scenario, seeds)
         };
         let verdict = match &broken {
-            None => "passed".to_owned(),
+            None => {
+                format!("passed, {} runs", if only.is_some() { 1 } else { scenario.runs(seeds) })
+            }
             Some((seed, violation)) => format!("FAILED with seed {seed}: {violation}"),
         };
-        println!("{:<4} {}: {verdict}", scenario.id, scenario.title);
+        println!("{:<8} {}: {verdict}", scenario.ids.join(" "), scenario.title);
+        println!("         fails with {}", scenario.bugs.join(", "));
         failed += usize::from(broken.is_some());
     }
     (count - failed, failed)
+}
+
+/// One run, with all that happens if it is a random one.
+fn one_fault(scenario: &scenarios::Scenario, seed: u64) -> Option<Violation> {
+    match scenario.world(seed, None, true) {
+        Some(world) => {
+            let outcome = world.run();
+            outcome.log.iter().for_each(|line| println!("{line}"));
+            outcome.violation
+        }
+        None => scenario.play(seed, None),
+    }
 }
 
 fn twins(n: usize, rounds: u32, threads: usize, only: Option<u64>) -> (usize, usize) {

@@ -110,7 +110,9 @@ impl<C: Crypto> Core<C> {
             self.relayed.retain(|_, at| *at > least);
         }
         self.answered.retain(|author, _| self.height.validators.contains(author));
-        self.height.checks.retry();
+        if !mutated!(self, FutureBlockForgotten) {
+            self.height.checks.retry();
+        }
         self.expire_claims();
         self.fetch_missing();
         self.send_again(Target::Validators);

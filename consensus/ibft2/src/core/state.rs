@@ -109,6 +109,8 @@ impl<C: Crypto> Core<C> {
         record.sequence = record.sequence.max(store_sequence);
         #[cfg(feature = "mutants")]
         forget(&config, &mut record, &mut found);
+        #[cfg(feature = "mutants")]
+        let validators = without_override(&config, &parent, validators);
         let head = Head::new(parent, validators);
         let times = HeightTimes::new(&config.schedule, &head.header, now);
         let mut this = Self {
@@ -146,6 +148,7 @@ impl<C: Crypto> Core<C> {
             crypto,
             local,
         };
+        this.warn_of_few_validators();
         this.examine_record(found, start.was_validator);
         this.start_height();
         this.set_resend_timer();
@@ -241,6 +244,23 @@ fn open(record: StoredRecord, config: &Config, local: Address) -> (SignRecord, O
                 (first, Some(DoubtCause::Damaged))
             }
         }
+    }
+}
+
+/// The seeded bug that an override of the validators after the newest block is not seen.
+#[cfg(feature = "mutants")]
+fn without_override(
+    config: &Config,
+    parent: &IbftHeader,
+    validators: ValidatorState,
+) -> ValidatorState {
+    let next = parent.number.saturating_add(1);
+    let is_on = config.mutant == Some(super::mutants::Mutant::OverrideIgnored);
+    match crate::extra_data::ExtraData::decode(&parent.extra_data) {
+        Ok(extra) if is_on && config.schedule.validators_at(next).is_some() => {
+            ValidatorState::new(extra.validators.into_iter().collect())
+        }
+        _ => validators,
     }
 }
 
