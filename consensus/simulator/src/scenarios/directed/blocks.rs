@@ -13,11 +13,11 @@ use crate::{
     scenarios::stage::filling,
 };
 
-/// Blocks of exactly the length that is allowed, prepared by all ten and then proposed again: each
+/// Blocks of exactly the length that is allowed, prepared by all and then proposed again: each
 /// RoundChange carries the block, and the proposal carries the certificates of a quorum.
 pub(super) fn the_longest_proposal_is_read(lab: &Lab) -> Checked {
-    let most = [8, 15][lab.variant as usize] << 20;
-    let n = [10, 4][lab.variant as usize];
+    let most = [15, 8][lab.variant as usize] << 20;
+    let n = [4, 10][lab.variant as usize];
     let setting = Setting::of(n).with(|config| config.max_proposal_bytes = most);
     let mut stage = Stage::new(lab, setting, &[]);
     let empty = stage.made_by(0, 0, 0);

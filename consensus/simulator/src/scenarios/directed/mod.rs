@@ -5,6 +5,7 @@ mod bounds;
 mod doubt;
 mod finality;
 mod members;
+mod restart;
 mod rounds;
 mod times;
 
@@ -56,6 +57,12 @@ pub(super) const DIRECTED: &[Scenario] = &[
         title: "a timer that runs out beside the import of a block",
         bugs: &["LateTimerCounts"],
         play: Play::Directed(2, rounds::late_timers),
+    },
+    Scenario {
+        ids: &["U2"],
+        title: "after a restart another proposal of the same round is committed to",
+        bugs: &["RecordIgnored"],
+        play: Play::Directed(1, restart::another_proposal_after_a_restart),
     },
     Scenario {
         ids: &["V8"],
