@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 use peruri_ibft2_sim::{
     oracle::Violation,
     run, scenarios,
-    shrink::{Case, shrink},
+    shrink::{self, Case},
     twins, vectors,
 };
 
@@ -64,6 +64,10 @@ enum Command {
         /// The seed for `--only`.
         #[arg(long, default_value_t = 0)]
         seed: u64,
+        /// Take each repair out instead, and show that the scenario fails within so many seconds.
+        #[cfg(feature = "mutants")]
+        #[arg(long, value_name = "SECONDS")]
+        repairs: Option<u64>,
     },
     /// Tries every sequence of leaders and partitions with one member that runs twice.
     Twins {
@@ -94,6 +98,9 @@ enum Command {
         /// Numbers of validators that the seed draws from.
         #[arg(long, value_delimiter = ',', default_value = "1,2,3,4,5,6,7,10")]
         nodes: Vec<usize>,
+        /// The bug that all cores have, with `--seed`.
+        #[arg(long, conflicts_with = "file")]
+        mutant: Option<String>,
         /// Print what happens.
         #[arg(long)]
         log: bool,
@@ -106,6 +113,9 @@ enum Command {
         /// Numbers of validators that the seed draws from.
         #[arg(long, value_delimiter = ',', default_value = "1,2,3,4,5,6,7,10")]
         nodes: Vec<usize>,
+        /// The bug that all cores have.
+        #[arg(long)]
+        mutant: Option<String>,
         /// Seconds.
         #[arg(long, default_value_t = 60)]
         seconds: u64,
@@ -153,6 +163,11 @@ fn hunt(seconds: u64, only: Option<&str>, list: bool) -> (usize, usize) {
     (reports.len().saturating_sub(failed), failed)
 }
 
+/// The bug of this name, if one is given.
+fn bug(name: Option<&str>) -> eyre::Result<Option<scenarios::Mutant>> {
+    name.map(shrink::named).transpose()
+}
+
 fn range(text: &str) -> Result<Range<u64>, String> {
     let (start, end) = text.split_once("..").ok_or("expected A..B")?;
     let number = |text: &str| text.parse::<u64>().map_err(|error| error.to_string());
@@ -176,18 +191,22 @@ fn main() -> eyre::Result<ExitCode> {
         }
         #[cfg(feature = "mutants")]
         Command::Mutants { seconds, only, list } => hunt(seconds, only.as_deref(), list),
-        Command::Scenarios { seeds, only, seed } => known_faults(seeds, only.as_deref(), seed),
+        #[cfg(feature = "mutants")]
+        Command::Scenarios { repairs: Some(seconds), only, .. } => {
+            repairs(seconds, only.as_deref())
+        }
+        Command::Scenarios { seeds, only, seed, .. } => known_faults(seeds, only.as_deref(), seed),
         Command::Twins { nodes, rounds, threads, only, .. } => twins(nodes, rounds, threads, only),
-        Command::Replay { file, seed, nodes, log } => {
+        Command::Replay { file, seed, nodes, mutant, log } => {
             let case = match file {
                 Some(file) => Case::from_json(&serde_json::from_slice(&std::fs::read(file)?)?)?,
-                None => Case::of_seed(seed.unwrap_or_default(), &nodes),
+                None => Case::of_seed(seed.unwrap_or_default(), &nodes, bug(mutant.as_deref())?),
             };
             replay(&case, log)
         }
-        Command::Shrink { seed, nodes, seconds, out } => {
-            let case = Case::of_seed(seed, &nodes);
-            let small = shrink(&case, Duration::from_secs(seconds));
+        Command::Shrink { seed, nodes, mutant, seconds, out } => {
+            let case = Case::of_seed(seed, &nodes, bug(mutant.as_deref())?);
+            let small = shrink::shrink(&case, Duration::from_secs(seconds));
             println!("{} decisions, {} are left", case.tape.weight(), small.tape.weight());
             std::fs::write(&out, serde_json::to_vec(&small.to_json())?)?;
             replay(&small, true)
@@ -240,6 +259,31 @@ fn known_faults(seeds: u64, only: Option<&str>, seed: u64) -> (usize, usize) {
         failed += usize::from(broken.is_some());
     }
     (count - failed, failed)
+}
+
+/// Each scenario with each bug that takes its repair out.
+#[cfg(feature = "mutants")]
+fn repairs(seconds: u64, only: Option<&str>) -> (usize, usize) {
+    use peruri_ibft2::core::Mutant;
+    let limit = Duration::from_secs(seconds);
+    let (mut count, mut survived) = (0, 0);
+    for scenario in scenarios::all().filter(|one| only.is_none_or(|only| one.ids.contains(&only))) {
+        let bugs = Mutant::ALL.iter().filter(|mutant| scenario.bugs.contains(&mutant.name()));
+        for mutant in bugs {
+            count += 1;
+            let ids = scenario.ids.join(" ");
+            match scenarios::fails_with(scenario, *mutant, limit) {
+                Some((seed, violation)) => {
+                    println!("{ids:<8} fails with {}, seed {seed}: {violation}", mutant.name());
+                }
+                None => {
+                    survived += 1;
+                    println!("{ids:<8} does NOT FAIL with {}", mutant.name());
+                }
+            }
+        }
+    }
+    (count - survived, survived)
 }
 
 /// One run, with all that happens if it is a random one.

@@ -131,6 +131,19 @@ pub fn run(scenario: &Scenario, seeds: u64) -> Option<(u64, Violation)> {
     (0..scenario.runs(seeds)).find_map(|seed| Some((seed, scenario.play(seed, None)?)))
 }
 
+/// Takes a repair out and plays a scenario until it fails, for at most `limit`.
+#[cfg(feature = "mutants")]
+pub fn fails_with(
+    scenario: &Scenario,
+    mutant: Mutant,
+    limit: std::time::Duration,
+) -> Option<(u64, Violation)> {
+    let started = std::time::Instant::now();
+    (0..scenario.runs(u64::MAX))
+        .take_while(|_| started.elapsed() < limit)
+        .find_map(|seed| Some((seed, scenario.play(seed, Some(mutant))?)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,8 +200,8 @@ mod tests {
         for scenario in directed::DIRECTED {
             for name in scenario.bugs {
                 let mutant = Mutant::ALL.iter().find(|mutant| mutant.name() == *name).copied();
-                let runs = scenario.runs(u64::MAX);
-                let broken = (0..runs).find_map(|seed| scenario.play(seed, mutant));
+                let limit = std::time::Duration::from_secs(60);
+                let broken = mutant.and_then(|mutant| fails_with(scenario, mutant, limit));
                 assert!(broken.is_some(), "{:?} does not notice {name}", scenario.ids);
             }
         }
