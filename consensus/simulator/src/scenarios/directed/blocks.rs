@@ -101,3 +101,23 @@ pub(super) fn a_block_is_checked_once(lab: &Lab) -> Checked {
     }
     Ok(())
 }
+
+/// A proposer names another member as the creator of its block: its predecessor, to be the next
+/// proposer again, or its successor, to vote and to be paid in that one's name.
+pub(super) fn the_creator_is_the_proposer(lab: &Lab) -> Checked {
+    let mut stage = Stage::started(lab, Setting::of(4), 1..4)?;
+    stage.run(1_000)?;
+    let creator = [3, 1][lab.variant as usize];
+    let block = stage.made_by(creator, 1, 0);
+    let proposal = stage.proposal(0, &block);
+    stage.say(0, 1..4, &proposal)?;
+    stage.run(100)?;
+    let prepared = |actor: &usize| {
+        stage.actors[*actor].said.iter().any(|message| message.kind() == MessageKind::Prepare)
+    };
+    if let Some(actor) = (1..4).find(prepared) {
+        return broken("S12", format!("{actor} prepares a block in the name of another"));
+    }
+    stage.wait(8_000, |stage| stage.lowest() >= 1, "L5", "a block after a refused one")?;
+    stage.expect_rounds(1, 1)
+}

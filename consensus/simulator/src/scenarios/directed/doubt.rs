@@ -74,3 +74,32 @@ pub(super) fn messages_of_another_network(lab: &Lab) -> Checked {
     stage.wait(10_000, |stage| stage.lowest() >= 5, "L6", "blocks")?;
     stage.expect_rounds(0, 0)
 }
+
+/// Somebody with a key that is no validator's says everything that a validator may say.
+pub(super) fn messages_of_a_stranger(lab: &Lab) -> Checked {
+    let n = 3 + lab.variant as usize;
+    let setting = Setting { members: n + 1, ..Setting::of(n) };
+    let mut stage = Stage::started(lab, setting, 0..n)?;
+    stage.run(200)?;
+    let before: Vec<_> = (0..n).map(|actor| stage.core(actor).state_digest()).collect();
+    let mut said = vec![stage.proposal(n, &stage.made_by(n, 0, 0))];
+    for round in [0, 1, 5] {
+        for height in [1, 2] {
+            let id = RoundId::new(height, round);
+            said.push(stage.prepare(n, id, SealDigest::default()));
+            said.push(stage.commit(n, id, SealDigest::default()));
+            said.push(stage.round_change(n, id));
+        }
+    }
+    for message in &said {
+        stage.say(n, 0..n, message)?;
+    }
+    stage.run(100)?;
+    for (actor, before) in before.iter().enumerate() {
+        if stage.core(actor).state_digest() != *before {
+            return broken("S11", format!("a stranger changes {actor}"));
+        }
+    }
+    stage.wait(10_000, |stage| stage.lowest() >= 5, "L6", "blocks beside a stranger")?;
+    stage.expect_rounds(0, 0)
+}

@@ -4,6 +4,7 @@ mod blocks;
 mod bounds;
 mod doubt;
 mod finality;
+mod lock;
 mod members;
 mod restart;
 mod rounds;
@@ -135,6 +136,24 @@ pub(super) const DIRECTED: &[Scenario] = &[
         title: "RoundChanges of another network with the same keys count",
         bugs: &["DomainUnbound"],
         play: Play::Directed(2, doubt::messages_of_another_network),
+    },
+    Scenario {
+        ids: &["K20"],
+        title: "what somebody says who is no validator",
+        bugs: &["OutsiderAccepted"],
+        play: Play::Directed(2, doubt::messages_of_a_stranger),
+    },
+    Scenario {
+        ids: &["K2", "K3"],
+        title: "another block is proposed than the one that members are prepared on",
+        bugs: &["ReproposalUnchecked", "JustificationUnchecked"],
+        play: Play::Directed(3, lock::a_certificate_forces_its_block),
+    },
+    Scenario {
+        ids: &["U3"],
+        title: "a proposer makes its block in the name of another",
+        bugs: &["CoinbaseUnbound"],
+        play: Play::Directed(2, blocks::the_creator_is_the_proposer),
     },
     Scenario {
         ids: &["K29"],

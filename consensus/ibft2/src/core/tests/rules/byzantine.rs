@@ -352,6 +352,42 @@ fn heights_without_end_take_no_memory() {
     assert!(buffered.heights <= 10 && buffered.messages <= 10, "{buffered:?}");
 }
 
+/// Nobody but the validator that sends them is needed for blocks in a Proposal of a later height, and
+/// in copies of one for this height.
+#[test]
+fn blocks_without_end_take_no_more_memory_than_allowed() {
+    let mut one = One::with(10, 1, |config| config.max_proposal_bytes = 8 << 20);
+    let filled = |block: &mut Block, byte: u8| {
+        let transactions = alloy_rlp::encode(vec![vec![byte; 8_000_000]]);
+        block.body = [transactions, vec![0xc0]].concat().into();
+    };
+    let mut block = one.block(0, 0);
+    for height in 2..5 {
+        filled(&mut block, 1);
+        block.header.number = height;
+        for who in one.others() {
+            let id = RoundId::new(height, 0);
+            let digest = block.digest().unwrap();
+            let signed = one.signed(who, crate::messages::ProposalPayload { id, digest });
+            let (block, round_changes) = (Arc::new(block.clone()), None);
+            let proposal = crate::messages::Proposal { signed, block, round_changes };
+            one.say(who, &Message::Proposal(proposal));
+        }
+    }
+    let later = one.net.core(1).buffered();
+    assert!((32 << 20..=64 << 20).contains(&later.bytes), "{later:?}");
+    // What is too early is put off, so the copies stay.
+    one.net.nodes[1].verdict = Verdict::NotYet;
+    let mut block = one.block(0, 0);
+    for copy in 0..10 {
+        filled(&mut block, copy);
+        let proposal = Message::Proposal(one.propose(0, 0, &block));
+        one.say(0, &proposal);
+    }
+    let all = one.net.core(1).buffered();
+    assert!(all.bytes > later.bytes && all.bytes <= later.bytes + (32 << 20), "{all:?}");
+}
+
 #[test]
 fn relayed_messages_of_one_author_are_bounded() {
     let mut one = One::new(4, 1);
