@@ -167,7 +167,12 @@ impl<C: Crypto> Core<C> {
     pub(super) fn check_block(&mut self, key: CheckKey, block: Arc<Block>, fresh: bool) {
         let request = self.next_request();
         self.height.checks.asked(request, key);
-        let fresh = (fresh || mutated!(self, AlwaysFresh)) && !mutated!(self, NeverFresh);
+        #[cfg(feature = "mutants")]
+        let fresh = match self.config.mutant {
+            Some(super::Mutant::AlwaysFresh) => true,
+            Some(super::Mutant::NeverFresh) => false,
+            _ => fresh,
+        };
         self.effects.push(Effect::CheckBlock { request, block, fresh });
     }
 

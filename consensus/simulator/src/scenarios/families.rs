@@ -301,7 +301,7 @@ pub(super) const FAMILIES: &[Scenario] = &[
         play: Play::Random(|seed| crashing(2 + (seed % 4) as usize)),
     },
     Scenario {
-        ids: &["U2b"],
+        ids: &["U2"],
         title: "a member that restarts is shown another proposal for the round it has prepared",
         bugs: &["RecordIgnored"],
         play: Play::Random(|_| {
@@ -328,7 +328,7 @@ pub(super) const FAMILIES: &[Scenario] = &[
         play: Play::Random(|seed| cut(2 + (seed % 4) as usize)),
     },
     Scenario {
-        ids: &["V2b"],
+        ids: &["V2"],
         title: "a late Commit is signed before its block is stored",
         bugs: &["LateCommitBeforeStored"],
         play: Play::Random(|seed| cuts_of_power(3 + (seed % 3) as usize)),

@@ -146,6 +146,8 @@ pub fn fails_with(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     /// What has to be shown: K1 to K30, U1 to U9, V1 to V13.
@@ -163,6 +165,25 @@ mod tests {
                 scenario.ids.contains(&id.as_str()) && !scenario.bugs.is_empty()
             };
             assert!(all().any(shows), "{id} has none");
+        }
+    }
+
+    /// The table of the documentation names the same bugs as the scenarios.
+    #[test]
+    fn documentation_names_every_known_fault_and_its_bugs() {
+        let text = include_str!("../../../README.md");
+        for id in required() {
+            let row = text.lines().find(|line| line.starts_with(&format!("| {id} |")));
+            let cells: Vec<_> = row.unwrap_or_default().split(" | ").collect();
+            assert_eq!(cells.len(), 4, "{id}");
+            let listed: BTreeSet<&str> =
+                cells[2].split(", ").map(|it| it.trim_matches('`')).collect();
+            let bugs: BTreeSet<&str> = all()
+                .filter(|scenario| scenario.ids.contains(&id.as_str()))
+                .flat_map(|scenario| scenario.bugs)
+                .copied()
+                .collect();
+            assert!(!listed.is_empty() && listed.is_subset(&bugs), "{id}: {listed:?} of {bugs:?}");
         }
     }
 

@@ -102,7 +102,7 @@ pub(super) const DIRECTED: &[Scenario] = &[
         play: Play::Directed(1, blocks::a_block_is_checked_once),
     },
     Scenario {
-        ids: &["K18"],
+        ids: &["K8", "K18"],
         title: "numbers near the greatest of their type",
         bugs: &["JumpUnbounded", "TimerUncapped", "ClaimsNeverExpire"],
         play: Play::Directed(2, bounds::the_greatest_numbers),

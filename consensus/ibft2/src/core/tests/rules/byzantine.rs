@@ -73,6 +73,17 @@ fn a_long_proposal_is_read() {
 }
 
 #[test]
+fn proposals_in_both_dialects_are_read() {
+    for dialect in [Dialect::V25, Dialect::V26] {
+        let mut one = One::new(4, 1);
+        let (proposal, _) = one.first_proposal();
+        let bytes = proposal.to_wire(dialect);
+        one.net.step(1, Input::Message { peer: super::peer(0), bytes });
+        assert_eq!(one.kinds(), [(MessageKind::Prepare, 0)]);
+    }
+}
+
+#[test]
 fn the_driver_is_asked_about_few_blocks_at_once() {
     let one = One::new(4, 1);
     let mut core = one.net.core(1).clone();
