@@ -157,6 +157,9 @@ impl<C: Crypto> Core<C> {
     /// Handles the messages that have waited for the running height.
     pub(super) fn drain_future(&mut self) {
         for (peer, author, message) in self.future.take(self.height.number) {
+            if mutated!(self, BacklogDropped) {
+                continue;
+            }
             self.on_this_height(peer, author, message);
         }
     }

@@ -151,6 +151,12 @@ mutants! {
     BuildNotRetried,
     /// A block that was too early is never looked at again.
     FutureBlockForgotten,
+    /// Votes are cast however few members would be live afterwards.
+    VoteUnchecked,
+    /// Messages that have waited for their height are thrown away when it starts.
+    BacklogDropped,
+    /// The seal of a late Commit is not checked.
+    LateSealUnchecked,
     /// The time of an own block is that of the clock, however slow.
     NotBeforeIgnored,
 }

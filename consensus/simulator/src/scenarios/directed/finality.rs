@@ -3,15 +3,18 @@
 use std::sync::Arc;
 
 use peruri_ibft2::{
-    Seal,
+    Seal, SealDigest,
     core::{Input, Report, Wish},
-    messages::Block,
+    messages::{Block, CommitPayload, Message, RoundId},
 };
 
 use super::{Lab, Setting, Stage};
-use crate::oracle::{
-    Violation,
-    judge::{Checked, broken},
+use crate::{
+    keys::malleate,
+    oracle::{
+        Violation,
+        judge::{Checked, broken},
+    },
 };
 
 /// Another block at the height of `sealed`, with seals of these members.
@@ -97,4 +100,34 @@ pub(super) fn the_local_chain_never_changes(lab: &Lab) -> Checked {
         return broken("S1", "it signs on although finality is broken".to_owned());
     }
     Ok(())
+}
+
+/// A member sends a Commit for a block that is final already, with the seal of another member, a seal
+/// over something else, or its own seal in its second form. At most the last is added.
+pub(super) fn late_seals_are_of_their_author(lab: &Lab) -> Checked {
+    let mut stage = Stage::started(lab, Setting::of(4), 0..3)?;
+    stage.wait(10_000, |stage| stage.lowest() >= 2, "L6", "two blocks")?;
+    let block = &stage.actors[0].chain[1].view;
+    let id = RoundId::new(1, block.round);
+    let digest = SealDigest(block.digest);
+    let seal = match lab.variant {
+        0 => stage.seal(1, digest),
+        1 => stage.seal(3, SealDigest::default()),
+        _ => {
+            let flipped = malleate(stage.seal(3, digest).as_bytes());
+            Seal::new(flipped).expect("s is in range")
+        }
+    };
+    let message = Message::Commit(stage.sign(3, CommitPayload { id, digest, seal }));
+    for _ in 0..2 {
+        stage.say(3, 0..3, &message)?;
+        stage.run(50)?;
+    }
+    // The judge looks at the seals of every header that changes.
+    let seals = stage.actors[0].chain[1].view.seals.len();
+    let expected = if lab.variant == 2 { 4 } else { 3 };
+    if seals != expected {
+        return broken("S5", format!("{seals} seals instead of {expected}"));
+    }
+    stage.wait(30_000, |stage| stage.lowest() >= 4, "L6", "more blocks")
 }

@@ -143,3 +143,32 @@ pub(super) fn an_override_replaces_a_lost_quorum(lab: &Lab) -> Result<(), Violat
     stage.start(1)?;
     stage.wait(16_000, |stage| stage.lowest() >= 5, "L2", "blocks of those that are left")
 }
+
+/// The operator of a lone validator wants another one in before that runs. The vote is passed over
+/// until the other one is connected; then there are two, and they go on.
+pub(super) fn a_vote_waits_for_its_subject(lab: &Lab) -> Checked {
+    let n = 1 + 2 * lab.variant as usize;
+    let setting = Setting { members: n + 1, ..Setting::of(n) };
+    // Of three, one is down: with a fourth that is not there either, three of four would be needed.
+    let running = 0..if n == 1 { 1 } else { 2 };
+    let mut stage = Stage::new(lab, setting, &[]);
+    stage.cut.extend(running.end..=n);
+    for actor in running.clone() {
+        stage.start(actor)?;
+    }
+    let subject = stage.keys.address(n);
+    for voter in running {
+        stage.give(voter, Input::Vote { subject, wish: Wish::Add { force: false } })?;
+    }
+    stage.wait(60_000, |stage| stage.lowest() >= 8, "L8", "blocks while the new one is away")?;
+    let members = stage.core(0).validators().len();
+    if members != n {
+        return broken("L8", format!("{members} validators while the new one is away"));
+    }
+    stage.cut.clear();
+    stage.start(n)?;
+    let height = stage.lowest();
+    let voted_in = |stage: &Stage| stage.core(0).validators().len() == n + 1;
+    stage.wait(60_000, voted_in, "L8", "the new one voted in")?;
+    stage.wait(90_000, |stage| stage.lowest() >= height + 8, "L8", "blocks with the new one")
+}

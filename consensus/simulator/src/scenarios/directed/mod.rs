@@ -156,6 +156,24 @@ pub(super) const DIRECTED: &[Scenario] = &[
         play: Play::Directed(2, blocks::the_creator_is_the_proposer),
     },
     Scenario {
+        ids: &["K13"],
+        title: "a validator is voted in before it is there",
+        bugs: &["VoteUnchecked"],
+        play: Play::Directed(2, members::a_vote_waits_for_its_subject),
+    },
+    Scenario {
+        ids: &["K6"],
+        title: "what was heard of the next height is thrown away when it starts",
+        bugs: &["BacklogDropped"],
+        play: Play::Directed(1, rounds::messages_of_the_next_height_wait),
+    },
+    Scenario {
+        ids: &["K30"],
+        title: "a late seal is not its author's",
+        bugs: &["LateSealUnchecked"],
+        play: Play::Directed(3, finality::late_seals_are_of_their_author),
+    },
+    Scenario {
         ids: &["K29"],
         title: "a block of a former lone validator stops the others",
         bugs: &["AnyConflictStops"],

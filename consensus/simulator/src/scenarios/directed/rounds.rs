@@ -135,3 +135,19 @@ pub(super) fn both_dialects_are_read(lab: &Lab) -> Checked {
     stage.wait(40_000, |stage| stage.lowest() >= 6, "L2", "blocks in two dialects")?;
     stage.expect_rounds(0, most)
 }
+
+/// A member whose disk is slow hears all of the next height before it has stored the block of this
+/// one. Once that is stored it needs nobody to repeat anything.
+pub(super) fn messages_of_the_next_height_wait(lab: &Lab) -> Checked {
+    let mut stage = Stage::new(lab, Setting::of(4), &[]);
+    stage.actors[2].habits.stores = false;
+    for actor in 0..4 {
+        stage.start(actor)?;
+    }
+    let others = |stage: &Stage| [0, 1, 3].iter().all(|it| stage.actors[*it].height() >= 2);
+    stage.wait(10_000, others, "L1", "two blocks")?;
+    stage.run(50)?;
+    stage.stored(2, 1)?;
+    let text = "what was heard of the next height";
+    stage.wait(5, |stage| stage.actors[2].height() == 2, "L3", text)
+}
