@@ -4,9 +4,11 @@
 //! it has a key and connections, and says what the scenario lets it say. The judge of the random
 //! runs looks on.
 
+mod actor;
 mod driver;
 mod says;
 
+pub(super) use actor::{Actor, Setting};
 pub(super) use says::filling;
 
 use std::{
@@ -14,12 +16,12 @@ use std::{
     sync::Arc,
 };
 
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::Bytes;
 use peruri_ibft2::{
-    Ibft2Config, Ibft2Schedule, IbftHeader, Transition, ValidatorState,
-    core::{Config, Core, Input, Now, PeerId, Report, Start, StoredRecord, TimerId},
+    IbftHeader, Transition, ValidatorState,
+    core::{Config, Core, Input, Now, PeerId, Start, TimerId},
     messages::{Block, Message},
-    sign_state::{Mark, SignRecord},
+    sign_state::Mark,
 };
 
 use super::Lab;
@@ -41,99 +43,6 @@ pub(super) const LATENCY: u64 = 10;
 pub(super) const FEE: u64 = 7;
 /// More events than any scenario needs.
 const EVENT_LIMIT: u64 = 400_000;
-
-/// What a stage is set up with.
-#[derive(Debug, Clone)]
-pub(super) struct Setting {
-    /// Members with keys.
-    pub(super) members: usize,
-    /// How many of them, the first ones, are validators of the genesis.
-    pub(super) validators: usize,
-    /// Keys of `config.ibft2`.
-    pub(super) config: Ibft2Config,
-    /// Transitions.
-    pub(super) transitions: Vec<Transition>,
-    /// Chain id.
-    pub(super) chain_id: u64,
-}
-
-impl Setting {
-    /// `validators` with a base timeout of two seconds and a block each second.
-    pub(super) fn of(validators: usize) -> Self {
-        let config = Ibft2Config { request_timeout_seconds: 2, ..Ibft2Config::default() };
-        Self { members: validators, validators, config, transitions: Vec::new(), chain_id: 4_711 }
-    }
-
-    /// The same with other keys.
-    pub(super) fn with(mut self, change: impl FnOnce(&mut Ibft2Config)) -> Self {
-        change(&mut self.config);
-        self
-    }
-
-    /// The schedule of these settings.
-    ///
-    /// # Panics
-    /// If a scenario makes settings that are not allowed.
-    pub(super) fn schedule(&self) -> Ibft2Schedule {
-        let forks = Default::default();
-        Ibft2Schedule::new(self.config.clone(), self.transitions.clone(), &forks)
-            .expect("settings are valid")
-    }
-}
-
-/// How the driver of a member behaves.
-#[derive(Debug, Clone)]
-pub(super) struct Habits {
-    /// It can build blocks.
-    pub(super) builds: bool,
-    /// Bytes of the transactions in its blocks.
-    pub(super) body: usize,
-    /// It refuses fresh blocks with another base fee than [`FEE`].
-    pub(super) checks_fee: bool,
-    /// It tells the core that blocks are stored.
-    pub(super) stores: bool,
-    /// It speaks the older dialect.
-    pub(super) old_dialect: bool,
-}
-
-/// One member.
-#[derive(Debug)]
-pub(super) struct Actor {
-    pub(super) core: Option<Core<SimCrypto>>,
-    pub(super) habits: Habits,
-    /// Counts its starts.
-    life: u32,
-    booted: u64,
-    /// Milliseconds by which its clock is ahead.
-    pub(super) skew: i64,
-    pub(super) record: StoredRecord,
-    blocks: BTreeMap<B256, Arc<Block>>,
-    /// Its stored blocks by height.
-    pub(super) chain: Vec<Arc<Sealed>>,
-    /// When each of them became final here.
-    pub(super) final_at: Vec<u64>,
-    sequence: u64,
-    timers: BTreeMap<TimerId, u64>,
-    peers: BTreeMap<usize, u64>,
-    incoming: BTreeMap<u64, Arc<Sealed>>,
-    pub(super) reports: Vec<Report>,
-    /// Blocks that its driver was asked about: height, hash, whether as a fresh one.
-    pub(super) checked: Vec<(u64, B256, bool)>,
-    /// Own messages in the order of their first sending.
-    pub(super) said: Vec<Message>,
-}
-
-impl Actor {
-    /// Height of the newest stored block.
-    pub(super) fn height(&self) -> u64 {
-        self.chain.last().map_or(0, |block| block.view.number)
-    }
-
-    /// The rounds in which its blocks became final, from height 1 on.
-    pub(super) fn rounds(&self) -> Vec<u32> {
-        self.chain.iter().skip(1).map(|block| block.view.round).collect()
-    }
-}
 
 /// A message under way.
 #[derive(Debug)]
@@ -470,35 +379,5 @@ impl Stage {
         let clock = self.clocks(actor).mono_ms;
         let longest = self.actors[actor].timers.values().max();
         longest.map_or(0, |at| at.saturating_sub(clock))
-    }
-}
-
-impl Actor {
-    fn new(keys: &KeyRing, index: usize, genesis: &Arc<Sealed>) -> Self {
-        let first = SignRecord::first(genesis.view.hash, keys.address(index));
-        Self {
-            core: None,
-            habits: Habits {
-                builds: true,
-                body: 0,
-                checks_fee: true,
-                stores: true,
-                old_dialect: false,
-            },
-            life: 0,
-            booted: 0,
-            skew: 0,
-            record: StoredRecord::Present(Box::new(first)),
-            blocks: BTreeMap::new(),
-            chain: vec![Arc::clone(genesis)],
-            final_at: vec![0],
-            sequence: 0,
-            timers: BTreeMap::new(),
-            peers: BTreeMap::new(),
-            incoming: BTreeMap::new(),
-            reports: Vec::new(),
-            checked: Vec::new(),
-            said: Vec::new(),
-        }
     }
 }
