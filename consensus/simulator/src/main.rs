@@ -64,7 +64,8 @@ enum Command {
         /// The seed for `--only`.
         #[arg(long, default_value_t = 0)]
         seed: u64,
-        /// Take each repair out instead, and show that the scenario fails within so many seconds.
+        /// Take each repair out instead, and show that the scenario fails within so many CPU
+        /// seconds.
         #[cfg(feature = "mutants")]
         #[arg(long, value_name = "SECONDS")]
         repairs: Option<u64>,

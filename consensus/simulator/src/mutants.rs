@@ -6,12 +6,13 @@ use std::{
         Mutex,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use peruri_ibft2::core::Mutant;
 
 use crate::{
+    cpu::Stopwatch,
     oracle::Violation,
     scenarios::{self, Scenario},
     world::World,
@@ -30,14 +31,15 @@ pub struct Report {
     pub runs: u64,
     /// Runs that broke something without the bug too.
     pub baseline: u64,
-    /// Time needed.
+    /// CPU time needed.
     pub seconds: f64,
 }
 
 /// Sizes of the networks in which mutants are searched.
 const SIZES: [usize; 8] = [1, 2, 3, 4, 5, 6, 7, 10];
 
-/// Searches every mutant (or the one named `only`) for at most `seconds` each, two at a time.
+/// Searches every mutant (or the one named `only`) for at most `seconds` of CPU time each, two
+/// at a time.
 ///
 /// # Panics
 /// If a thread cannot be joined.
@@ -68,7 +70,7 @@ pub fn hunt_all(seconds: u64, only: Option<&str>) -> Vec<Report> {
 
 /// Searches one mutant.
 pub fn hunt(mutant: Mutant, limit: Duration) -> Report {
-    let started = Instant::now();
+    let started = Stopwatch::start();
     let directed: Vec<&Scenario> = scenarios::of_bug(mutant.name()).collect();
     let (mut runs, mut baseline) = (0, 0);
     let mut caught = None;

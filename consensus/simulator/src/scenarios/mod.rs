@@ -131,14 +131,14 @@ pub fn run(scenario: &Scenario, seeds: u64) -> Option<(u64, Violation)> {
     (0..scenario.runs(seeds)).find_map(|seed| Some((seed, scenario.play(seed, None)?)))
 }
 
-/// Takes a repair out and plays a scenario until it fails, for at most `limit`.
+/// Takes a repair out and plays a scenario until it fails, for at most `limit` of CPU time.
 #[cfg(feature = "mutants")]
 pub fn fails_with(
     scenario: &Scenario,
     mutant: Mutant,
     limit: std::time::Duration,
 ) -> Option<(u64, Violation)> {
-    let started = std::time::Instant::now();
+    let started = crate::cpu::Stopwatch::start();
     (0..scenario.runs(u64::MAX))
         .take_while(|_| started.elapsed() < limit)
         .find_map(|seed| Some((seed, scenario.play(seed, Some(mutant))?)))
