@@ -64,6 +64,9 @@ enum Command {
         /// The seed for `--only`.
         #[arg(long, default_value_t = 0)]
         seed: u64,
+        /// The bug that all cores have, with `--only`.
+        #[arg(long, requires = "only")]
+        mutant: Option<String>,
         /// Take each repair out instead, and show that the scenario fails within so many CPU
         /// seconds.
         #[cfg(feature = "mutants")]
@@ -196,7 +199,9 @@ fn main() -> eyre::Result<ExitCode> {
         Command::Scenarios { repairs: Some(seconds), only, .. } => {
             repairs(seconds, only.as_deref())
         }
-        Command::Scenarios { seeds, only, seed, .. } => known_faults(seeds, only.as_deref(), seed),
+        Command::Scenarios { seeds, only, seed, mutant, .. } => {
+            known_faults(seeds, only.as_deref(), seed, bug(mutant.as_deref())?)
+        }
         Command::Twins { nodes, rounds, threads, only, .. } => twins(nodes, rounds, threads, only),
         Command::Replay { file, seed, nodes, mutant, log } => {
             let case = match file {
@@ -239,13 +244,18 @@ fn report(summary: &run::Summary) {
     }
 }
 
-fn known_faults(seeds: u64, only: Option<&str>, seed: u64) -> (usize, usize) {
+fn known_faults(
+    seeds: u64,
+    only: Option<&str>,
+    seed: u64,
+    mutant: Option<scenarios::Mutant>,
+) -> (usize, usize) {
     let chosen = scenarios::all().filter(|one| only.is_none_or(|only| one.ids.contains(&only)));
     let (mut count, mut failed) = (0, 0);
     for scenario in chosen {
         count += 1;
         let broken = if only.is_some() {
-            one_fault(scenario, seed).map(|violation| (seed, violation))
+            one_fault(scenario, seed, mutant).map(|violation| (seed, violation))
         } else {
             scenarios::run(scenario, seeds)
         };
@@ -289,15 +299,19 @@ fn repairs(seconds: u64, only: Option<&str>) -> (usize, usize) {
     (count - survived, survived)
 }
 
-/// One run, with all that happens if it is a random one.
-fn one_fault(scenario: &scenarios::Scenario, seed: u64) -> Option<Violation> {
-    match scenario.world(seed, None, true) {
+/// One run, with all that happens: on the standard error, if it is a directed one.
+fn one_fault(
+    scenario: &scenarios::Scenario,
+    seed: u64,
+    mutant: Option<scenarios::Mutant>,
+) -> Option<Violation> {
+    match scenario.world(seed, mutant, true) {
         Some(world) => {
             let outcome = world.run();
             outcome.log.iter().for_each(|line| println!("{line}"));
             outcome.violation
         }
-        None => scenario.play(seed, None),
+        None => scenario.show(seed, mutant)?.err(),
     }
 }
 

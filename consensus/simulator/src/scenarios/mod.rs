@@ -63,6 +63,8 @@ pub struct Lab {
     pub variant: u64,
     /// The bug that all cores have.
     pub mutant: Option<Mutant>,
+    /// Tell what happens, on the standard error.
+    pub log: bool,
 }
 
 impl Lab {
@@ -103,12 +105,18 @@ impl Scenario {
         let run = || match self.play {
             Play::Random(_) => self.world(seed, mutant, false).and_then(|it| it.run().violation),
             Play::Directed(variants, script) => {
-                script(&Lab { variant: seed % variants, mutant }).err()
+                script(&Lab { variant: seed % variants, mutant, log: false }).err()
             }
         };
         catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
             Some(Violation { invariant: "panic", text: format!("seed {seed}") })
         })
+    }
+
+    /// Plays one directed run and tells what happens; `None` if it is none.
+    pub fn show(&self, seed: u64, mutant: Option<Mutant>) -> Option<Checked> {
+        let Play::Directed(variants, script) = self.play else { return None };
+        Some(script(&Lab { variant: seed % variants, mutant, log: true }))
     }
 
     /// The world of a random run.

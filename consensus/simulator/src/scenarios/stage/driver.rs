@@ -11,7 +11,7 @@ use peruri_ibft2::{
     sign_state::SignRecord,
 };
 
-use super::{Event, FEE, LATENCY, Passing, Stage};
+use super::{Event, FEE, LATENCY, Passing, Stage, says::said};
 use crate::{
     oracle::{
         judge::{Checked, broken},
@@ -131,6 +131,7 @@ impl Stage {
             _ => None,
         };
         let text = format!("{actor} blames {blamed:?}: {report:?}");
+        self.tell(actor, || format!("reports {report:?}"));
         self.actors[actor].reports.push(report);
         match blamed {
             Some(member) if self.actors[member].core.is_some() => broken("S13", text),
@@ -156,6 +157,7 @@ impl Stage {
             if read.signed.kind == wire::Kind::Proposal {
                 self.judge.proposed(address, &read)?;
             }
+            self.tell(actor, || said(&message));
             self.judge.signed(address, &read.signed)?;
             self.actors[actor].said.push(message.clone());
         }
@@ -230,6 +232,10 @@ impl Stage {
         };
         self.judge.finalised(actor, &sealed.view)?;
         let (height, now) = (sealed.view.number, self.now);
+        self.tell(actor, || {
+            let (hash, round) = (sealed.view.hash, sealed.view.round);
+            format!("finalises {height} in round {round}: {}", &hash.to_string()[..10])
+        });
         let owner = &mut self.actors[actor];
         if height != owner.height() + 1 {
             let head = owner.height();

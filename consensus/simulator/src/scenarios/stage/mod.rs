@@ -82,6 +82,7 @@ pub(super) struct Stage {
     pub(super) marks: BTreeMap<(usize, usize), Mark>,
     /// What a puppet says about its height.
     pub(super) claim: u64,
+    log: bool,
     config: Config,
     events: BTreeMap<(u64, u64), Event>,
     made: u64,
@@ -130,6 +131,7 @@ impl Stage {
             cut: BTreeSet::new(),
             marks: BTreeMap::new(),
             claim: 0,
+            log: lab.log,
             config,
             events: BTreeMap::new(),
             made: 0,
@@ -148,6 +150,13 @@ impl Stage {
             this.start(actor)?;
         }
         Ok(this)
+    }
+
+    /// Says what happens, if that is asked for.
+    fn tell(&self, actor: usize, text: impl FnOnce() -> String) {
+        if self.log {
+            eprintln!("{:>9} ms  {actor} {}", self.now, text());
+        }
     }
 
     fn event(&mut self, delay: u64, event: Event) {
@@ -204,6 +213,7 @@ impl Stage {
             wishes: Default::default(),
             forced: Vec::new(),
         };
+        self.tell(actor, || format!("starts at height {}", start.parent.number));
         let crypto = SimCrypto(self.keys.recovery());
         let (core, effects) = Core::new(config, crypto, start, self.clocks(actor));
         self.actors[actor].core = Some(core);
@@ -246,6 +256,7 @@ impl Stage {
 
     /// Stops a member as a power cut does.
     pub(super) fn crash(&mut self, actor: usize) -> Checked {
+        self.tell(actor, || "stops".to_owned());
         let owner = &mut self.actors[actor];
         owner.core = None;
         owner.life += 1;

@@ -92,6 +92,7 @@ impl Stage {
         if let Some(read) = wire::Message::read(&bytes) {
             self.judge.seen(&read)?;
         }
+        self.tell(puppet, || said(message));
         for other in to {
             if let Some(conn) = self.actors[other].peers.get(&puppet).copied() {
                 self.pass(puppet, other, conn, true, message, bytes.clone());
@@ -163,4 +164,22 @@ pub(in super::super) fn filling(block: &Block, length: usize) -> usize {
         size = (size + length).saturating_sub(made);
     }
     size
+}
+
+/// A message in one line.
+pub(super) fn said(message: &Message) -> String {
+    let RoundId { height, round } = message.id();
+    let digest = message.signed_payload().digest().map(|digest| digest.0.to_string());
+    let certificate = match message {
+        Message::RoundChange(change) => change.signed.payload.prepared_round(),
+        _ => None,
+    };
+    let mut text = format!("{:?} ({height}, {round})", message.kind());
+    if let Some(digest) = digest {
+        text.push_str(&format!(" {}", &digest[..10]));
+    }
+    if let Some(prepared) = certificate {
+        text.push_str(&format!(" prepared in {prepared}"));
+    }
+    text
 }
