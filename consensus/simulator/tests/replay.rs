@@ -1,6 +1,5 @@
 //! A failure through the binary: found, written, made smaller, replayed.
 
-#![cfg(feature = "mutants")]
 #![allow(clippy::unwrap_used)]
 
 use std::{
@@ -29,6 +28,40 @@ fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
 }
 
+#[test]
+fn a_seed_and_its_file_are_the_same_run() {
+    let seed = simulator(&["replay", "--seed", "7", "--nodes", "1,2,3,4"]);
+    let again = simulator(&["replay", "--seed", "7", "--nodes", "1,2,3,4"]);
+    assert!(seed.status.success() && text(&seed).contains("no violation"));
+    assert_eq!(text(&seed), text(&again));
+    // Without a failure to keep, nothing is left to be made smaller.
+    let out = file("healthy.json");
+    let path = out.to_str().unwrap();
+    let shrunk = simulator(&[
+        "shrink",
+        "--seed",
+        "7",
+        "--nodes",
+        "1,2,3,4",
+        "--seconds",
+        "2",
+        "--out",
+        path,
+    ]);
+    assert!(shrunk.status.success());
+    let replayed = simulator(&["replay", path]);
+    assert!(replayed.status.success());
+    assert_eq!(line(&text(&replayed), "seed "), line(&text(&shrunk), "seed "));
+}
+
+#[cfg(not(feature = "mutants"))]
+#[test]
+fn failure_of_a_bug_needs_a_build_with_bugs() {
+    let run = simulator(&["replay", "--seed", "7", "--mutant", BUG]);
+    assert!(!run.status.success());
+}
+
+#[cfg(feature = "mutants")]
 #[test]
 fn failure_is_shrunk_written_and_replayed_bit_for_bit() {
     // The first seed that fails with the bug; it does not fail without.
@@ -77,6 +110,7 @@ fn failure_is_shrunk_written_and_replayed_bit_for_bit() {
     assert_eq!(got, expected);
 }
 
+#[cfg(feature = "mutants")]
 #[test]
 fn failure_that_does_not_come_back_is_told() {
     let out = file("changed.json");
