@@ -4,6 +4,7 @@
 
 pub mod choices;
 pub mod clock;
+pub mod cpu;
 pub mod crypto;
 pub mod disk;
 pub mod keys;

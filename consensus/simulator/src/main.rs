@@ -7,8 +7,9 @@ use std::{ops::Range, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 use peruri_ibft2_sim::{
+    oracle::Violation,
     run, scenarios,
-    shrink::{Case, shrink},
+    shrink::{self, Case},
     twins, vectors,
 };
 
@@ -63,6 +64,14 @@ enum Command {
         /// The seed for `--only`.
         #[arg(long, default_value_t = 0)]
         seed: u64,
+        /// The bug that all cores have, with `--only`.
+        #[arg(long, requires = "only")]
+        mutant: Option<String>,
+        /// Take each repair out instead, and show that the scenario fails within so many CPU
+        /// seconds.
+        #[cfg(feature = "mutants")]
+        #[arg(long, value_name = "SECONDS")]
+        repairs: Option<u64>,
     },
     /// Tries every sequence of leaders and partitions with one member that runs twice.
     Twins {
@@ -93,6 +102,9 @@ enum Command {
         /// Numbers of validators that the seed draws from.
         #[arg(long, value_delimiter = ',', default_value = "1,2,3,4,5,6,7,10")]
         nodes: Vec<usize>,
+        /// The bug that all cores have, with `--seed`.
+        #[arg(long, conflicts_with = "file")]
+        mutant: Option<String>,
         /// Print what happens.
         #[arg(long)]
         log: bool,
@@ -105,6 +117,9 @@ enum Command {
         /// Numbers of validators that the seed draws from.
         #[arg(long, value_delimiter = ',', default_value = "1,2,3,4,5,6,7,10")]
         nodes: Vec<usize>,
+        /// The bug that all cores have.
+        #[arg(long)]
+        mutant: Option<String>,
         /// Seconds.
         #[arg(long, default_value_t = 60)]
         seconds: u64,
@@ -122,8 +137,15 @@ fn hunt(seconds: u64, only: Option<&str>, list: bool) -> (usize, usize) {
     for report in &reports {
         match &report.caught {
             Some((seed, violation)) => println!(
-                "{:<32} caught by {:<4} in {:>6.2} s, {} (n/seed {seed}): {}",
-                report.name, violation.invariant, report.seconds, report.runs, violation.text,
+                "{:<26} caught by {:<4} in {:>6.2} s, {} {seed}, run {}: {}",
+                report.name,
+                violation.invariant,
+                report.seconds,
+                report
+                    .by
+                    .map_or_else(|| "seed".to_owned(), |by| format!("{} variant", by.join(" "))),
+                report.runs,
+                violation.text,
             ),
             None => {
                 failed += 1;
@@ -143,6 +165,11 @@ fn hunt(seconds: u64, only: Option<&str>, list: bool) -> (usize, usize) {
         return (reports.len() - failed, 0);
     }
     (reports.len().saturating_sub(failed), failed)
+}
+
+/// The bug of this name, if one is given.
+fn bug(name: Option<&str>) -> eyre::Result<Option<scenarios::Mutant>> {
+    name.map(shrink::named).transpose()
 }
 
 fn range(text: &str) -> Result<Range<u64>, String> {
@@ -168,18 +195,24 @@ fn main() -> eyre::Result<ExitCode> {
         }
         #[cfg(feature = "mutants")]
         Command::Mutants { seconds, only, list } => hunt(seconds, only.as_deref(), list),
-        Command::Scenarios { seeds, only, seed } => known_faults(seeds, only.as_deref(), seed),
+        #[cfg(feature = "mutants")]
+        Command::Scenarios { repairs: Some(seconds), only, .. } => {
+            repairs(seconds, only.as_deref())
+        }
+        Command::Scenarios { seeds, only, seed, mutant, .. } => {
+            known_faults(seeds, only.as_deref(), seed, bug(mutant.as_deref())?)
+        }
         Command::Twins { nodes, rounds, threads, only, .. } => twins(nodes, rounds, threads, only),
-        Command::Replay { file, seed, nodes, log } => {
+        Command::Replay { file, seed, nodes, mutant, log } => {
             let case = match file {
                 Some(file) => Case::from_json(&serde_json::from_slice(&std::fs::read(file)?)?)?,
-                None => Case::of_seed(seed.unwrap_or_default(), &nodes),
+                None => Case::of_seed(seed.unwrap_or_default(), &nodes, bug(mutant.as_deref())?),
             };
             replay(&case, log)
         }
-        Command::Shrink { seed, nodes, seconds, out } => {
-            let case = Case::of_seed(seed, &nodes);
-            let small = shrink(&case, Duration::from_secs(seconds));
+        Command::Shrink { seed, nodes, mutant, seconds, out } => {
+            let case = Case::of_seed(seed, &nodes, bug(mutant.as_deref())?);
+            let small = shrink::shrink(&case, Duration::from_secs(seconds));
             println!("{} decisions, {} are left", case.tape.weight(), small.tape.weight());
             std::fs::write(&out, serde_json::to_vec(&small.to_json())?)?;
             replay(&small, true)
@@ -211,27 +244,75 @@ fn report(summary: &run::Summary) {
     }
 }
 
-fn known_faults(seeds: u64, only: Option<&str>, seed: u64) -> (usize, usize) {
-    let mut failed = 0;
-    let chosen = scenarios::ALL.iter().filter(|one| only.is_none_or(|only| one.id == only));
-    let mut count = 0;
+fn known_faults(
+    seeds: u64,
+    only: Option<&str>,
+    seed: u64,
+    mutant: Option<scenarios::Mutant>,
+) -> (usize, usize) {
+    let chosen = scenarios::all().filter(|one| only.is_none_or(|only| one.ids.contains(&only)));
+    let (mut count, mut failed) = (0, 0);
     for scenario in chosen {
         count += 1;
         let broken = if only.is_some() {
-            let outcome = scenarios::world(scenario, seed, true).run();
-            outcome.log.iter().for_each(|line| println!("{line}"));
-            outcome.violation.map(|violation| (seed, violation))
+            one_fault(scenario, seed, mutant).map(|violation| (seed, violation))
         } else {
             scenarios::run(scenario, seeds)
         };
         let verdict = match &broken {
-            None => "passed".to_owned(),
+            None => {
+                format!("passed, {} runs", if only.is_some() { 1 } else { scenario.runs(seeds) })
+            }
             Some((seed, violation)) => format!("FAILED with seed {seed}: {violation}"),
         };
-        println!("{:<4} {}: {verdict}", scenario.id, scenario.title);
+        println!("{:<8} {}: {verdict}", scenario.ids.join(" "), scenario.title);
+        if !scenario.bugs.is_empty() {
+            println!("         fails with {}", scenario.bugs.join(", "));
+        }
         failed += usize::from(broken.is_some());
     }
     (count - failed, failed)
+}
+
+/// Each scenario with each bug that takes its repair out.
+#[cfg(feature = "mutants")]
+fn repairs(seconds: u64, only: Option<&str>) -> (usize, usize) {
+    use peruri_ibft2::core::Mutant;
+    let limit = Duration::from_secs(seconds);
+    let (mut count, mut survived) = (0, 0);
+    for scenario in scenarios::all().filter(|one| only.is_none_or(|only| one.ids.contains(&only))) {
+        let bugs = Mutant::ALL.iter().filter(|mutant| scenario.bugs.contains(&mutant.name()));
+        for mutant in bugs {
+            count += 1;
+            let ids = scenario.ids.join(" ");
+            match scenarios::fails_with(scenario, *mutant, limit) {
+                Some((seed, violation)) => {
+                    println!("{ids:<8} fails with {}, seed {seed}: {violation}", mutant.name());
+                }
+                None => {
+                    survived += 1;
+                    println!("{ids:<8} does NOT FAIL with {}", mutant.name());
+                }
+            }
+        }
+    }
+    (count - survived, survived)
+}
+
+/// One run, with all that happens: on the standard error, if it is a directed one.
+fn one_fault(
+    scenario: &scenarios::Scenario,
+    seed: u64,
+    mutant: Option<scenarios::Mutant>,
+) -> Option<Violation> {
+    match scenario.world(seed, mutant, true) {
+        Some(world) => {
+            let outcome = world.run();
+            outcome.log.iter().for_each(|line| println!("{line}"));
+            outcome.violation
+        }
+        None => scenario.show(seed, mutant)?.err(),
+    }
 }
 
 fn twins(n: usize, rounds: u32, threads: usize, only: Option<u64>) -> (usize, usize) {

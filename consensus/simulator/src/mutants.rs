@@ -6,12 +6,17 @@ use std::{
         Mutex,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use peruri_ibft2::core::Mutant;
 
-use crate::{oracle::Violation, scenarios, world::World};
+use crate::{
+    cpu::Stopwatch,
+    oracle::Violation,
+    scenarios::{self, Scenario},
+    world::World,
+};
 
 /// What became of a mutant.
 #[derive(Debug, Clone)]
@@ -20,18 +25,21 @@ pub struct Report {
     pub name: &'static str,
     /// The seed that caught it and what it broke.
     pub caught: Option<(u64, Violation)>,
+    /// The scenario that caught it; none if it was a random run.
+    pub by: Option<&'static [&'static str]>,
     /// Runs needed.
     pub runs: u64,
     /// Runs that broke something without the bug too.
     pub baseline: u64,
-    /// Time needed.
+    /// CPU time needed.
     pub seconds: f64,
 }
 
 /// Sizes of the networks in which mutants are searched.
 const SIZES: [usize; 8] = [1, 2, 3, 4, 5, 6, 7, 10];
 
-/// Searches every mutant (or the one named `only`) for at most `seconds` each, two at a time.
+/// Searches every mutant (or the one named `only`) for at most `seconds` of CPU time each, two
+/// at a time.
 ///
 /// # Panics
 /// If a thread cannot be joined.
@@ -62,36 +70,54 @@ pub fn hunt_all(seconds: u64, only: Option<&str>) -> Vec<Report> {
 
 /// Searches one mutant.
 pub fn hunt(mutant: Mutant, limit: Duration) -> Report {
-    let started = Instant::now();
-    let mut runs = 0;
-    let mut baseline = 0;
+    let started = Stopwatch::start();
+    let directed: Vec<&Scenario> = scenarios::of_bug(mutant.name()).collect();
+    let (mut runs, mut baseline) = (0, 0);
     let mut caught = None;
+    let mut by = None;
     while caught.is_none() && started.elapsed() < limit {
-        let seed = runs;
+        let (scenario, seed) = planned(&directed, runs);
         runs += 1;
-        let directed =
-            scenarios::ALL.iter().find(|scenario| scenario.bugs.contains(&mutant.name()));
-        let run = |mutant: Option<Mutant>| {
-            // Every second run is directed, if the bug has a scenario of its own.
-            let mut world = match directed {
-                Some(scenario) if seed % 2 == 0 => scenarios::world(scenario, seed / 2, false),
-                _ => World::from_seed(seed, &SIZES, false),
-            };
-            if let Some(mutant) = mutant {
-                world.set_mutant(mutant);
-            }
-            world.run().violation
+        let run = |mutant: Option<Mutant>| match scenario {
+            Some(scenario) => scenario.play(seed, mutant),
+            None => random(seed, mutant),
         };
-        let found = catch_unwind(AssertUnwindSafe(|| run(Some(mutant))));
+        let Some(violation) = run(Some(mutant)) else { continue };
         // What breaks without the bug does not show that the bug was found.
-        if !matches!(found, Ok(None)) && run(None).is_some() {
+        if run(None).is_some() {
             baseline += 1;
             continue;
         }
-        caught = match found {
-            Ok(violation) => violation.map(|violation| (seed, violation)),
-            Err(_) => Some((seed, Violation { invariant: "panic", text: String::new() })),
-        };
+        by = scenario.map(|scenario| scenario.ids);
+        caught = Some((seed, violation));
     }
-    Report { name: mutant.name(), caught, runs, baseline, seconds: started.elapsed().as_secs_f64() }
+    let seconds = started.elapsed().as_secs_f64();
+    Report { name: mutant.name(), caught, by, runs, baseline, seconds }
+}
+
+/// The run with this number: the bug's own scenarios in turn, every second one a random run. Directed
+/// scenarios have few variants, and playing one twice shows nothing new.
+fn planned<'a>(directed: &[&'a Scenario], run: u64) -> (Option<&'a Scenario>, u64) {
+    let count = directed.len() as u64;
+    if count == 0 || run % 2 == 1 {
+        return (None, run);
+    }
+    let (turn, seed) = ((run / 2 % count) as usize, run / 2 / count);
+    match directed.get(turn) {
+        Some(scenario) if seed < scenario.runs(u64::MAX) => (Some(*scenario), seed),
+        _ => (None, run),
+    }
+}
+
+/// A random run; a panic of the code under test is a violation as others.
+fn random(seed: u64, mutant: Option<Mutant>) -> Option<Violation> {
+    let run = || {
+        let mut world = World::from_seed(seed, &SIZES, false);
+        if let Some(mutant) = mutant {
+            world.set_mutant(mutant);
+        }
+        world.run().violation
+    };
+    catch_unwind(AssertUnwindSafe(run))
+        .unwrap_or_else(|_| Some(Violation { invariant: "panic", text: String::new() }))
 }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     choices::{Choices, STREAMS, Tape},
+    scenarios::Mutant,
     world::{Outcome, World},
 };
 
@@ -25,18 +26,21 @@ pub struct Case {
     pub invariant: Option<String>,
     /// Hash of everything that happens.
     pub trace: u64,
+    /// The bug that all cores have.
+    pub mutant: Option<Mutant>,
     /// All decisions.
     pub tape: Tape,
 }
 
 impl Case {
-    /// The run of a seed.
-    pub fn of_seed(seed: u64, sizes: &[usize]) -> Self {
+    /// The run of a seed, with a bug or without.
+    pub fn of_seed(seed: u64, sizes: &[usize], mutant: Option<Mutant>) -> Self {
         let world = World::drawn(Choices::from_seed(seed, true), sizes, false);
-        let (outcome, tape) = world.run_recorded();
+        let (outcome, tape) = with_bug(world, mutant).run_recorded();
         Self {
             sizes: sizes.to_vec(),
             seed,
+            mutant,
             invariant: outcome.violation.map(|violation| violation.invariant.to_owned()),
             trace: outcome.trace,
             tape: tape.unwrap_or_default(),
@@ -45,7 +49,8 @@ impl Case {
 
     /// Runs it.
     pub fn run(&self, log: bool) -> Outcome {
-        World::drawn(Choices::from_tape(self.tape.clone()), &self.sizes, log).run()
+        let world = World::drawn(Choices::from_tape(self.tape.clone()), &self.sizes, log);
+        with_bug(world, self.mutant).run()
     }
 
     /// The file's text.
@@ -55,6 +60,7 @@ impl Case {
             "seed": self.seed,
             "invariant": self.invariant,
             "trace": format!("{:016x}", self.trace),
+            "mutant": self.mutant.map(name_of),
             "tape": self.tape.0.to_vec(),
         })
     }
@@ -73,10 +79,53 @@ impl Case {
             sizes,
             seed: value["seed"].as_u64().ok_or_eyre("seed")?,
             invariant: value["invariant"].as_str().map(str::to_owned),
+            mutant: value["mutant"].as_str().map(named).transpose()?,
             trace: u64::from_str_radix(value["trace"].as_str().ok_or_eyre("trace")?, 16)?,
             tape: Tape(streams),
         })
     }
+}
+
+/// The bug of this name.
+///
+/// # Errors
+/// If this build has none of that name.
+#[cfg(feature = "mutants")]
+pub fn named(name: &str) -> eyre::Result<Mutant> {
+    let found = Mutant::ALL.iter().find(|mutant| mutant.name() == name);
+    found.copied().ok_or_else(|| eyre::eyre!("there is no bug {name}"))
+}
+
+/// The bug of this name.
+///
+/// # Errors
+/// Always, as this build has none.
+#[cfg(not(feature = "mutants"))]
+pub fn named(name: &str) -> eyre::Result<Mutant> {
+    Err(eyre::eyre!("bug {name}: built without the feature `mutants`"))
+}
+
+#[cfg(feature = "mutants")]
+const fn name_of(mutant: Mutant) -> &'static str {
+    mutant.name()
+}
+
+#[cfg(not(feature = "mutants"))]
+const fn name_of(mutant: Mutant) -> &'static str {
+    match mutant {}
+}
+
+#[cfg(feature = "mutants")]
+fn with_bug(mut world: World, mutant: Option<Mutant>) -> World {
+    if let Some(mutant) = mutant {
+        world.set_mutant(mutant);
+    }
+    world
+}
+
+#[cfg(not(feature = "mutants"))]
+const fn with_bug(world: World, _: Option<Mutant>) -> World {
+    world
 }
 
 /// Makes a failure smaller for at most `limit`.
@@ -115,7 +164,7 @@ fn without(case: &Case, stream: usize, at: usize, size: usize) -> Option<Case> {
     }
     piece.fill(0);
     let world = World::drawn(Choices::from_tape(tape), &case.sizes, false);
-    let (outcome, tape) = world.run_recorded();
+    let (outcome, tape) = with_bug(world, case.mutant).run_recorded();
     let same = outcome.violation.map(|violation| violation.invariant.to_owned()) == case.invariant;
     // What was recorded has exactly the decisions that were used.
     same.then(|| Case { trace: outcome.trace, tape: tape.unwrap_or_default(), ..case.clone() })
@@ -130,7 +179,7 @@ mod tests {
     #[test]
     fn tape_and_seed_give_the_same_run() {
         for seed in 0..20 {
-            let case = Case::of_seed(seed, &[1, 2, 3, 4, 7]);
+            let case = Case::of_seed(seed, &[1, 2, 3, 4, 7], None);
             assert_eq!(case.run(false).trace, case.trace, "{seed}");
             assert_eq!(Case::from_json(&case.to_json()).unwrap(), case);
         }
@@ -139,7 +188,7 @@ mod tests {
     #[test]
     fn smaller_runs_are_still_of_the_same_kind() {
         // Without a failure to keep, everything can be zeroed.
-        let case = Case::of_seed(3, &[4]);
+        let case = Case::of_seed(3, &[4], None);
         assert_eq!(case.invariant, None);
         let small = shrink(&case, Duration::from_secs(3));
         assert!(small.tape.weight() < case.tape.weight());

@@ -148,6 +148,7 @@ impl<C: Crypto> Core<C> {
                     self.height.round.candidates.clear();
                     return true;
                 }
+                Known::Unknown if self.height.checks.is_busy() => return false,
                 Known::Unknown => {
                     let Candidate { proposal, fresh, .. } = candidate;
                     self.check_block(key, proposal.block, fresh);
@@ -166,6 +167,12 @@ impl<C: Crypto> Core<C> {
     pub(super) fn check_block(&mut self, key: CheckKey, block: Arc<Block>, fresh: bool) {
         let request = self.next_request();
         self.height.checks.asked(request, key);
+        #[cfg(feature = "mutants")]
+        let fresh = match self.config.mutant {
+            Some(super::Mutant::AlwaysFresh) => true,
+            Some(super::Mutant::NeverFresh) => false,
+            _ => fresh,
+        };
         self.effects.push(Effect::CheckBlock { request, block, fresh });
     }
 

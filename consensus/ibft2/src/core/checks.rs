@@ -12,6 +12,9 @@ use crate::{hash::BlockHash, messages::Block};
 
 /// Verdicts kept in a height.
 const KEPT_VERDICTS: usize = 256;
+/// Blocks that the driver is asked about at once. Copies of one proposal with different bodies are
+/// free for a malicious proposer, and each that is asked about is held by the driver.
+const ASKED_AT_ONCE: usize = 8;
 
 /// What a verdict is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,6 +70,11 @@ impl Checks {
         }
     }
 
+    /// Whether the driver has to answer first.
+    pub(super) fn is_busy(&self) -> bool {
+        self.pending.len() >= ASKED_AT_ONCE
+    }
+
     pub(super) fn asked(&mut self, request: RequestId, key: CheckKey) {
         self.pending.insert(request, key);
     }
@@ -78,6 +86,9 @@ impl Checks {
             Verdict::Valid => self.note(key, true),
             Verdict::Invalid => self.note(key, false),
             Verdict::NotYet => {
+                while self.put_off.len() >= KEPT_VERDICTS {
+                    self.put_off.pop_first();
+                }
                 self.put_off.insert(key);
             }
         }

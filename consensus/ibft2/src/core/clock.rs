@@ -37,6 +37,13 @@ impl HeightTimes {
         let not_before = parent.timestamp.saturating_add(period.min_seconds().unwrap_or(0));
         Self { block_due, empty_due, not_before }
     }
+
+    /// Waits for the wall clock however long that takes.
+    #[cfg(feature = "mutants")]
+    pub(super) const fn wait_in_full(&mut self, now: Now) {
+        let wait = self.not_before.saturating_mul(1_000).saturating_sub(now.unix_ms);
+        self.block_due = now.mono_ms.saturating_add(wait);
+    }
 }
 
 /// The period of the block after `parent`. If a transition lengthens it at the very time at which

@@ -60,6 +60,10 @@ impl Config {
 
     /// What signatures of messages cover on this chain.
     pub fn domain(&self) -> SigningDomain {
+        #[cfg(feature = "mutants")]
+        if self.mutant == Some(Mutant::DomainUnbound) {
+            return SigningDomain::Besu;
+        }
         if self.schedule.config().chain_bound_signatures {
             SigningDomain::ChainBound { chain_id: self.chain_id, genesis_hash: self.genesis_hash }
         } else {

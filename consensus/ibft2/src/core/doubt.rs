@@ -92,6 +92,11 @@ impl Doubt {
 impl<C: Crypto> Core<C> {
     /// Whether this validator may sign at all.
     pub(super) fn may_sign(&self) -> bool {
+        if mutated!(self, ClaimsStop)
+            && self.peers.values().any(|peer| peer.head > self.height.number)
+        {
+            return false;
+        }
         !self.doubt.is_in_doubt() && self.doubt.heard && !self.stopped && !self.signer_failed
     }
 
@@ -143,7 +148,8 @@ impl<C: Crypto> Core<C> {
             return;
         }
         let id = mark.id();
-        if id.height <= self.head.header.number.saturating_add(1) {
+        let near = id.height <= self.head.header.number.saturating_add(1);
+        if near || mutated!(self, FarMarksProve) {
             return self.proved(id);
         }
         // The same mark by another connection is no news, and one that was found void stays void.
@@ -169,7 +175,8 @@ impl<C: Crypto> Core<C> {
         let validators = &self.height.validators;
         let told =
             self.doubt.witnesses.iter().filter(|address| validators.contains(address)).count();
-        told >= self.height.quorum().saturating_sub(1)
+        let least = usize::from(mutated!(self, LoneWaitsForOthers));
+        told >= self.height.quorum().saturating_sub(1).max(least)
     }
 
     /// Waits for others to tell their marks: until enough have, at most two base timeouts from when
@@ -284,6 +291,9 @@ impl<C: Crypto> Core<C> {
     /// to there: ten base timeouts without a block from sync. Blocks found by consensus show that the
     /// chain ends here, not there.
     pub(super) fn expire_claims(&mut self) {
+        if mutated!(self, ClaimsNeverExpire) {
+            return;
+        }
         let now = self.now.mono_ms;
         let patience = self.base_ms().saturating_mul(PATIENCE);
         let synced = self.synced_at;

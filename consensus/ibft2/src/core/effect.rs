@@ -225,6 +225,22 @@ pub enum Report {
         /// What was to be signed.
         kind: SignKind,
     },
+    /// The validators that are in force now are so few that a single malicious one can break
+    /// agreement. Said at the start, and when a block makes them so few.
+    NoFaultTolerance {
+        /// Their number.
+        validators: usize,
+    },
+    /// An epoch block is stored. Nodes that tell different things for one number do not agree on
+    /// the validators.
+    Epoch {
+        /// Number of the block.
+        number: u64,
+        /// The block.
+        block: BlockHash,
+        /// [`ValidatorSet::digest`](crate::ValidatorSet::digest) of the validators after it.
+        validators: B256,
+    },
     /// A round was left.
     RoundChanged {
         /// The new round.

@@ -103,12 +103,31 @@ impl<C: Crypto> Core<C> {
     /// The head that `header`, whose block hash is `hash`, makes.
     fn head_after(&self, header: &IbftHeader, hash: BlockHash) -> Option<Head> {
         let schedule = &self.config.schedule;
-        let state = if mutated!(self, SetNotAdvanced) {
-            self.head.state.clone()
-        } else {
-            ValidatorState::after_block(Some(&self.head.state), header, schedule).ok()?
-        };
+        #[cfg(feature = "mutants")]
+        if let Some(state) = self.misjudged(header) {
+            return Some(Head { header: header.clone(), hash, state });
+        }
+        let state = ValidatorState::after_block(Some(&self.head.state), header, schedule).ok()?;
         Some(Head { header: header.clone(), hash, state })
+    }
+
+    /// Seeded bugs of the validator set.
+    #[cfg(feature = "mutants")]
+    fn misjudged(&self, header: &IbftHeader) -> Option<ValidatorState> {
+        use super::mutants::Mutant;
+        let schedule = &self.config.schedule;
+        let extra = crate::extra_data::ExtraData::decode(&header.extra_data).ok()?;
+        let block = crate::validators::BlockVote::new(header, &extra);
+        let parent = &self.head.state;
+        match self.config.mutant? {
+            Mutant::SetNotAdvanced => Some(parent.clone()),
+            Mutant::EpochKeepsVotes if schedule.is_epoch(block.number) => Some(parent.clone()),
+            Mutant::OverrideIgnored => {
+                schedule.validators_at(block.number.saturating_add(1))?;
+                Some(parent.clone().apply(schedule, &block))
+            }
+            _ => None,
+        }
     }
 
     /// A sealed block from another node. The driver has checked it; what decides about finality is
@@ -169,7 +188,7 @@ impl<C: Crypto> Core<C> {
     fn check_conflict(&mut self, block: &Arc<Block>, seals: Vec<Seal>) {
         let height = block.number();
         let Some(ours) = self.recent.get(height).cloned() else { return };
-        if block.hash() == ours.hash {
+        if block.hash() == ours.hash || mutated!(self, ConflictIgnored) {
             return;
         }
         let Some((_, _, sealed)) = self.verify_sealed(block, &seals, &ours.validators) else {
@@ -182,7 +201,13 @@ impl<C: Crypto> Core<C> {
             .collect();
         let present = self.head.state.validators();
         let guilty = both.iter().filter(|author| present.contains(author)).count();
-        let stop = guilty > byzantine(present.len());
+        let stop = guilty > byzantine(present.len()) || mutated!(self, AnyConflictStops);
+        if mutated!(self, FinalBlockReplaced) {
+            let round = block.extra_data().map_or(0, |extra| extra.round);
+            let block = block.clone();
+            self.effects.push(Effect::Finalise { after: None, block, seals, round });
+            return;
+        }
         self.stopped |= stop;
         self.report(Report::ConflictingBlock {
             height,
@@ -203,7 +228,8 @@ impl<C: Crypto> Core<C> {
             && block.digest == payload.digest
             && block.validators.contains(&author)
             && !block.sealed_by.contains(&author);
-        if !fits || validate_commit_seal(payload, author, &self.crypto).is_err() {
+        let is_own = validate_commit_seal(payload, author, &self.crypto).is_ok();
+        if !fits || !(is_own || mutated!(self, LateSealUnchecked)) {
             return false;
         }
         self.recent.add_seal(payload.id.height, author);

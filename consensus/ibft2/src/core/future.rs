@@ -115,13 +115,18 @@ impl<C: Crypto> Core<C> {
     pub(super) fn on_future_height(&mut self, peer: PeerId, author: Address, message: Message) {
         let next = self.height.finalising.as_ref().map(|next| next.next.state.validators());
         let known = self.height.validators.contains(&author)
-            || next.is_some_and(|next| next.contains(&author));
+            || next.is_some_and(|next| next.contains(&author))
+            || mutated!(self, FutureAuthorUnchecked);
         if !known {
             return;
         }
         let height = message.id().height;
         self.hint(peer, height.saturating_sub(1));
-        let distance = self.config.schedule.config().future_messages_max_distance;
+        let distance = if mutated!(self, FutureHeightsUnbounded) {
+            u64::MAX
+        } else {
+            self.config.schedule.config().future_messages_max_distance
+        };
         if height <= self.height.number.saturating_add(distance) && self.is_of_usual_size(&message)
         {
             self.note_mark(author, &message);
@@ -152,6 +157,9 @@ impl<C: Crypto> Core<C> {
     /// Handles the messages that have waited for the running height.
     pub(super) fn drain_future(&mut self) {
         for (peer, author, message) in self.future.take(self.height.number) {
+            if mutated!(self, BacklogDropped) {
+                continue;
+            }
             self.on_this_height(peer, author, message);
         }
     }

@@ -10,7 +10,7 @@ use super::{
     clock::HeightTimes,
     config::Profile,
     doubt::first_height,
-    effect::{DoubtCause, Effect, PersistToken},
+    effect::{DoubtCause, Effect, PersistToken, Report},
     inbox::Inbox,
     input::TimerId,
     round::{Accepted, Held, Proposing, Round},
@@ -129,6 +129,10 @@ impl<C: Crypto> Core<C> {
     pub(super) fn start_height(&mut self) {
         let times = HeightTimes::new(&self.config.schedule, &self.head.header, self.now);
         self.height = Height::new(&self.local, &self.head, times);
+        #[cfg(feature = "mutants")]
+        if self.config.mutant == Some(super::Mutant::WaitUncut) {
+            self.height.times.wait_in_full(self.now);
+        }
         #[cfg(feature = "mutants")]
         if self.config.mutant == Some(super::Mutant::UnboundedRounds) {
             self.height.inbox.prepares.unbound();
@@ -296,13 +300,34 @@ impl<C: Crypto> Core<C> {
     /// Moves on to the height after `next`.
     pub(super) fn advance(&mut self, next: Head) {
         self.was_member(self.height.member);
-        self.head = next;
+        let before = std::mem::replace(&mut self.head, next).state.validators().len();
+        if self.head.state.validators().len() != before {
+            self.warn_of_few_validators();
+        }
+        self.tell_epoch();
         let validators = self.head.state.validators().clone();
         let local = self.local;
         self.record.retain_marks(|author| validators.contains(author) && *author != local);
         self.drop_satisfied_wishes();
         self.start_height();
         self.review_doubt();
+    }
+
+    /// Up to three validators a single malicious one can break agreement.
+    pub(super) fn warn_of_few_validators(&mut self) {
+        let validators = self.head.state.validators().len();
+        if byzantine(validators) == 0 && !mutated!(self, FewValidatorsSilent) {
+            self.report(Report::NoFaultTolerance { validators });
+        }
+    }
+
+    /// Tells the validator set after an epoch block, to be compared between nodes.
+    fn tell_epoch(&mut self) {
+        let number = self.head.header.number;
+        if self.config.schedule.is_epoch(number) {
+            let validators = self.head.state.validators().digest();
+            self.report(Report::Epoch { number, block: self.head.hash, validators });
+        }
     }
 
     /// Cancels the timers of the running round.

@@ -95,4 +95,68 @@ mutants! {
     UnboundedRounds,
     /// The round falls back to 0 when a message of round 0 comes.
     RoundFallsBack,
+    /// The timer of round 0 starts with the height instead of when its block is due.
+    RoundTimerEarly,
+    /// Timers double without end.
+    TimerUncapped,
+    /// The timer leads to the round after the next.
+    RoundSkipped,
+    /// A timer of a round that is over counts.
+    LateTimerCounts,
+    /// A jump goes to any round.
+    JumpUnbounded,
+    /// The time for a block is waited for in full, however far the clock was set back.
+    WaitUncut,
+    /// Work does not end the wait of an idle height.
+    WorkIgnored,
+    /// A lone validator waits for somebody to tell it what it has signed.
+    LoneWaitsForOthers,
+    /// Messages with a full block are longer than the decoder takes.
+    MessageBoundTooSmall,
+    /// Proposals and RoundChanges in the other dialect are not read.
+    ForeignDialectRefused,
+    /// Claims to have more blocks are never given up.
+    ClaimsNeverExpire,
+    /// Nothing is signed while somebody claims to have more blocks.
+    ClaimsStop,
+    /// A mark of a height that the chain has not reached proves the record to be old.
+    FarMarksProve,
+    /// A conflicting block is not looked at.
+    ConflictIgnored,
+    /// Any conflicting block stops the validator.
+    AnyConflictStops,
+    /// A conflicting block replaces the final one.
+    FinalBlockReplaced,
+    /// Nobody is told that there are too few validators to tolerate a malicious one.
+    FewValidatorsSilent,
+    /// Votes survive an epoch block.
+    EpochKeepsVotes,
+    /// Transitions do not change the validators.
+    OverrideIgnored,
+    /// Blocks that a certificate forces are checked as fresh ones.
+    AlwaysFresh,
+    /// Fresh blocks are checked as ones that a certificate forces.
+    NeverFresh,
+    /// Signatures do not name the chain although they should.
+    DomainUnbound,
+    /// Messages of later heights are kept whoever signed them.
+    FutureAuthorUnchecked,
+    /// Messages of all later heights are kept.
+    FutureHeightsUnbounded,
+    /// What the driver said about a block is forgotten with the round.
+    VerdictForgotten,
+    /// The first proposal of a round stands for all later rounds.
+    RoundPoisoned,
+    /// A block that was not built is waited for in all later rounds.
+    BuildNotRetried,
+    /// A block that was too early is never looked at again.
+    FutureBlockForgotten,
+    /// Votes are cast however few members would be live afterwards.
+    VoteUnchecked,
+    /// Messages that have waited for their height are thrown away when it starts.
+    BacklogDropped,
+    /// The seal of a late Commit is not checked.
+    LateSealUnchecked,
+    /// The time of an own block is that of the clock, however slow.
+    NotBeforeIgnored,
 }

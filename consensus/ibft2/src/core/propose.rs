@@ -205,7 +205,11 @@ impl<C: Crypto> Core<C> {
             round: id.round,
             coinbase: self.local,
             extra_data,
-            not_before: self.height.times.not_before,
+            not_before: if mutated!(self, NotBeforeIgnored) {
+                0
+            } else {
+                self.height.times.not_before
+            },
         });
         self.height.round.proposing = Proposing::Building { request, round_changes };
     }

@@ -47,12 +47,28 @@ impl<C: Crypto> Core<C> {
     pub(super) fn on_bytes(&mut self, peer: PeerId, bytes: &Bytes) {
         let members = self.height.validators.len().max(DecodeLimits::DEFAULT.entries);
         let limits = DecodeLimits::for_validators(members);
+        #[cfg(feature = "mutants")]
+        let limits = if mutated!(self, MessageBoundTooSmall) {
+            DecodeLimits { message_bytes: 1 << 20, ..limits }
+        } else {
+            limits
+        };
+        #[cfg(feature = "mutants")]
+        if mutated!(self, ForeignDialectRefused) && !self.is_own_dialect(bytes, &limits) {
+            return;
+        }
         match Message::from_wire(bytes, &limits) {
             Ok(message) => self.on_message(peer, message),
             Err(error) => {
                 self.report(Report::PeerFault { peer, fault: PeerFault::Undecodable(error) });
             }
         }
+    }
+
+    #[cfg(feature = "mutants")]
+    fn is_own_dialect(&self, bytes: &Bytes, limits: &DecodeLimits) -> bool {
+        let dialect = self.config.schedule.config().besu_dialect;
+        Message::from_wire(bytes, limits).is_ok_and(|message| message.to_wire(dialect) == *bytes)
     }
 
     fn on_message(&mut self, peer: PeerId, message: Message) {

@@ -27,7 +27,6 @@ impl<C: Crypto> Core<C> {
     /// Passes on a valid message of the running height.
     pub(super) fn relay(&mut self, deliverer: PeerId, author: Address, message: &Message) {
         let now = self.now.mono_ms;
-        let bytes = message.to_wire(self.config.schedule.config().besu_dialect);
         // A copy with a spoiled block must not take the place of the good one.
         let copy = message.block().map_or(B256::ZERO, |block| keccak256(&block.body));
         let key = (author, message.kind(), message.id(), copy);
@@ -39,6 +38,7 @@ impl<C: Crypto> Core<C> {
         let Some(left) = budget.checked_sub(1) else { return };
         *budget = left;
         self.relayed.insert(key, now);
+        let bytes = message.to_wire(self.config.schedule.config().besu_dialect);
         let to = Target::AllBut { author, deliverer };
         self.effects.push(Effect::Send { after: None, to, bytes });
     }
@@ -110,7 +110,9 @@ impl<C: Crypto> Core<C> {
             self.relayed.retain(|_, at| *at > least);
         }
         self.answered.retain(|author, _| self.height.validators.contains(author));
-        self.height.checks.retry();
+        if !mutated!(self, FutureBlockForgotten) {
+            self.height.checks.retry();
+        }
         self.expire_claims();
         self.fetch_missing();
         self.send_again(Target::Validators);

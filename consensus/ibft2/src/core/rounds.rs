@@ -17,7 +17,7 @@ use super::{
     config::Profile,
     effect::{Effect, Report, RoundCause},
     input::TimerId,
-    round::{Round, Timer},
+    round::{Proposing, Round, Timer},
 };
 use crate::{crypto::Crypto, messages::RoundId};
 
@@ -31,7 +31,16 @@ impl<C: Crypto> Core<C> {
         self.height.inbox.drop_below(number);
         let height = self.height.number;
         self.relayed.retain(|(_, _, id, _), _| *id >= RoundId::new(height, number));
-        self.height.round = Round::new(number);
+        let left = std::mem::replace(&mut self.height.round, Round::new(number));
+        if mutated!(self, RoundPoisoned) {
+            self.height.round.seen = left.seen;
+        }
+        if mutated!(self, BuildNotRetried) && matches!(left.proposing, Proposing::Building { .. }) {
+            self.height.round.proposing = left.proposing;
+        }
+        if mutated!(self, VerdictForgotten) {
+            self.height.checks = Default::default();
+        }
         self.height.round.justified = matches!(cause, RoundCause::Quorum | RoundCause::Proposal);
         self.height.round.wants_round_change = match cause {
             RoundCause::Timer => true,
@@ -50,7 +59,8 @@ impl<C: Crypto> Core<C> {
 
     /// The round timer has run out: the next round is asked for.
     pub(super) fn on_round_timer(&mut self, id: RoundId) {
-        if id != self.height.id() || self.height.finalising.is_some() || !self.height.member {
+        let over = id != self.height.id() || self.height.finalising.is_some();
+        if (over && !mutated!(self, LateTimerCounts)) || !self.height.member {
             return;
         }
         self.height.round.timer = None;
@@ -58,7 +68,8 @@ impl<C: Crypto> Core<C> {
         if !self.may_sign() {
             return;
         }
-        if let Some(next) = id.round.checked_add(1) {
+        let step = if mutated!(self, RoundSkipped) { 2 } else { 1 };
+        if let Some(next) = id.round.checked_add(step) {
             self.enter_round(next, RoundCause::Timer);
         }
     }
@@ -107,7 +118,11 @@ impl<C: Crypto> Core<C> {
             return false;
         }
         self.height.jumped_at = Some(now);
-        let bound = current.saturating_add(JUMP_BOUND);
+        let bound = if mutated!(self, JumpUnbounded) {
+            u32::MAX
+        } else {
+            current.saturating_add(JUMP_BOUND)
+        };
         self.enter_round(reached.min(bound), RoundCause::Jump);
         true
     }
@@ -122,7 +137,9 @@ impl<C: Crypto> Core<C> {
             return;
         }
         let start = if round == 0 { self.round_zero_start() } else { self.now.mono_ms };
-        let timeout = timeout_ms(&self.config.schedule, self.config.profile, round);
+        let profile =
+            if mutated!(self, TimerUncapped) { Profile::Besu } else { self.config.profile };
+        let timeout = timeout_ms(&self.config.schedule, profile, round);
         let at = start.saturating_add(timeout);
         // Round 0 of a height without work starts later; work that comes up moves its timer.
         let set = self.height.round.timer;
@@ -139,9 +156,12 @@ impl<C: Crypto> Core<C> {
     /// Round 0 starts when its block may be proposed: after the block period, or the empty-block
     /// period as long as nothing waits for a block.
     fn round_zero_start(&self) -> u64 {
+        if mutated!(self, RoundTimerEarly) {
+            return self.now.mono_ms;
+        }
         let times = &self.height.times;
         let due = match times.empty_due {
-            Some(empty_due) if !self.has_work() => empty_due,
+            Some(empty_due) if !self.has_work() || mutated!(self, WorkIgnored) => empty_due,
             _ => times.block_due,
         };
         due.max(self.now.mono_ms)

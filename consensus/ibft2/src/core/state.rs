@@ -6,6 +6,7 @@ use std::{
 };
 
 use alloy_primitives::{Address, B256, keccak256};
+use alloy_rlp::Encodable;
 
 use super::{
     clock::{HeightTimes, base_ms},
@@ -109,6 +110,8 @@ impl<C: Crypto> Core<C> {
         record.sequence = record.sequence.max(store_sequence);
         #[cfg(feature = "mutants")]
         forget(&config, &mut record, &mut found);
+        #[cfg(feature = "mutants")]
+        let validators = without_override(&config, &parent, validators);
         let head = Head::new(parent, validators);
         let times = HeightTimes::new(&config.schedule, &head.header, now);
         let mut this = Self {
@@ -146,6 +149,7 @@ impl<C: Crypto> Core<C> {
             crypto,
             local,
         };
+        this.warn_of_few_validators();
         this.examine_record(found, start.was_validator);
         this.start_height();
         this.set_resend_timer();
@@ -244,6 +248,23 @@ fn open(record: StoredRecord, config: &Config, local: Address) -> (SignRecord, O
     }
 }
 
+/// The seeded bug that an override of the validators after the newest block is not seen.
+#[cfg(feature = "mutants")]
+fn without_override(
+    config: &Config,
+    parent: &IbftHeader,
+    validators: ValidatorState,
+) -> ValidatorState {
+    let next = parent.number.saturating_add(1);
+    let is_on = config.mutant == Some(super::mutants::Mutant::OverrideIgnored);
+    match crate::extra_data::ExtraData::decode(&parent.extra_data) {
+        Ok(extra) if is_on && config.schedule.validators_at(next).is_some() => {
+            ValidatorState::new(extra.validators.into_iter().collect())
+        }
+        _ => validators,
+    }
+}
+
 /// Seeded bugs of a restart.
 #[cfg(feature = "mutants")]
 fn forget(config: &Config, record: &mut SignRecord, found: &mut Option<DoubtCause>) {
@@ -337,9 +358,12 @@ impl<C: Crypto> Core<C> {
             inbox.round_changes.len(),
             self.future.len(),
         ];
+        let copies = self.height.round.candidates.iter();
+        let copies = copies.map(|candidate| candidate.proposal.block.length());
+        let bytes = [inbox.block_bytes(), self.future.block_bytes()];
         Buffered {
             messages: messages.into_iter().fold(0, usize::saturating_add),
-            bytes: inbox.block_bytes().saturating_add(self.future.block_bytes()),
+            bytes: bytes.into_iter().chain(copies).fold(0, usize::saturating_add),
             rounds: rounds.len(),
             heights: self.future.heights(),
         }

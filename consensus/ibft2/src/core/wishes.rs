@@ -43,6 +43,7 @@ impl<C: Crypto> Core<C> {
     }
 
     fn check(&self, vote: &Vote, force: bool) -> Result<(), VoteRefused> {
+        let force = force || mutated!(self, VoteUnchecked);
         match check_vote(vote, self.head.state.validators(), &self.live()) {
             Err(VoteRefused::NoQuorum { .. }) if force => Ok(()),
             result => result,

@@ -1,6 +1,6 @@
 //! The ordered set of validators.
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, B256, keccak256};
 
 /// Validators in ascending order of their addresses, each once.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -35,6 +35,11 @@ impl ValidatorSet {
     /// The members in ascending order.
     pub fn iter(&self) -> core::slice::Iter<'_, Address> {
         self.0.iter()
+    }
+
+    /// Keccak of the members' addresses one after the other, to compare sets by.
+    pub fn digest(&self) -> B256 {
+        keccak256(self.0.concat())
     }
 
     /// Adds a member; false if it was one.

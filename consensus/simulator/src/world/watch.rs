@@ -343,6 +343,7 @@ impl World {
                 });
                 Ok(())
             }
+            Report::NoFaultTolerance { .. } | Report::Epoch { .. } => Ok(()),
         }
     }
 

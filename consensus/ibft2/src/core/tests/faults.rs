@@ -139,6 +139,18 @@ fn lone_validator_finalises_the_block_that_its_store_lost() {
 }
 
 #[test]
+fn a_failed_build_is_tried_again_in_the_next_round() {
+    let mut net = Net::new(1);
+    net.nodes[0].builds_nothing = true;
+    net.start_all();
+    net.run(5_000);
+    assert_eq!(net.heads(), [0]);
+    net.nodes[0].builds_nothing = false;
+    net.run(6_000);
+    assert!(net.heads()[0] >= 1);
+}
+
+#[test]
 fn record_of_the_next_height_waits_for_the_store() {
     let mut net = Net::new(4);
     (0..4).for_each(|index| net.nodes[index].holds_store = true);

@@ -63,6 +63,28 @@ fn nobody_reports_anything() {
 }
 
 #[test]
+fn up_to_three_validators_are_told_that_they_tolerate_nobody() {
+    for n in 1..5 {
+        let mut net = Net::new(n);
+        net.start_all();
+        let warning = Report::NoFaultTolerance { validators: n };
+        for node in &net.nodes {
+            assert_eq!(node.reports.contains(&warning), n < 4, "{n}");
+        }
+    }
+}
+
+#[test]
+fn header_times_keep_the_period_whatever_the_clock_says() {
+    let mut net = Net::new(1);
+    net.now.unix_ms = 0;
+    net.start_all();
+    net.run(20_000);
+    let times: Vec<_> = net.nodes[0].chain.iter().map(|block| block.header.timestamp).collect();
+    assert!(times.len() > 5 && times.windows(2).all(|pair| pair[1] > pair[0]), "{times:?}");
+}
+
+#[test]
 fn empty_period_delays_blocks_until_there_is_work() {
     let config = Ibft2Config {
         request_timeout_seconds: 2,

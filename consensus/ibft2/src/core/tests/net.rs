@@ -56,6 +56,8 @@ pub(super) struct Node {
     pub(super) added_seals: BTreeMap<u64, usize>,
     /// Answers to `CheckBlock`.
     pub(super) verdict: Verdict,
+    /// `BuildBlock` is not answered.
+    pub(super) builds_nothing: bool,
     /// `Stored` is not said.
     pub(super) holds_store: bool,
     pub(super) sequence: u64,
@@ -133,6 +135,7 @@ impl Net {
                 sent: Vec::new(),
                 added_seals: BTreeMap::new(),
                 verdict: Verdict::Valid,
+                builds_nothing: false,
                 holds_store: false,
                 sequence: 0,
                 work: false,
@@ -252,6 +255,7 @@ impl Net {
                 Effect::CancelTimer { id } => {
                     self.nodes[index].timers.remove(&id);
                 }
+                Effect::BuildBlock { .. } if self.nodes[index].builds_nothing => {}
                 Effect::BuildBlock { request, parent, round, coinbase, extra_data, not_before } => {
                     let block = self.build(index, parent, round, coinbase, extra_data, not_before);
                     answers.push_back(Input::BlockBuilt { request, block });

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::{BASE, DUE, One, address_of, length_of, some_digest};
 use crate::{
-    core::{AuthorFault, Input, PeerFault, PeerId, Report, Verdict},
+    core::{AuthorFault, Effect, Input, PeerFault, PeerId, Report, Verdict},
     extra_data::Form,
     messages::{
-        Block, CommitPayload, Message, MessageKind, RoundChange, RoundChangePayload, RoundId,
+        Block, CommitPayload, Dialect, Message, MessageKind, RoundChange, RoundChangePayload,
+        RoundId,
     },
 };
 
@@ -60,6 +61,90 @@ fn long_fresh_blocks_are_not_prepared() {
     };
     assert_eq!(body(1_000), (false, false));
     assert_eq!(body(2_000), (true, true));
+}
+
+#[test]
+fn a_long_proposal_is_read() {
+    let mut one = One::new(4, 1);
+    let mut block = one.block(0, 0);
+    let transactions = alloy_rlp::encode(vec![vec![1u8; 4 << 20]]);
+    block.body = [transactions, vec![0xc0]].concat().into();
+    assert_eq!(proposed(&mut one, &block), [(MessageKind::Prepare, 0)]);
+}
+
+#[test]
+fn proposals_in_both_dialects_are_read() {
+    for dialect in [Dialect::V25, Dialect::V26] {
+        let mut one = One::new(4, 1);
+        let (proposal, _) = one.first_proposal();
+        let bytes = proposal.to_wire(dialect);
+        one.net.step(1, Input::Message { peer: super::peer(0), bytes });
+        assert_eq!(one.kinds(), [(MessageKind::Prepare, 0)]);
+    }
+}
+
+#[test]
+fn the_driver_is_asked_about_few_blocks_at_once() {
+    let one = One::new(4, 1);
+    let mut core = one.net.core(1).clone();
+    let mut asked = Vec::new();
+    let mut block = one.block(0, 0);
+    for copy in 0..100u8 {
+        // Nothing signed covers the body, so the proposer may send as many as it likes.
+        block.body = [alloy_rlp::encode(vec![vec![copy; 40]]), vec![0xc0]].concat().into();
+        let bytes = Message::Proposal(one.propose(0, 0, &block)).to_wire(Dialect::V26);
+        let input = Input::Message { peer: super::peer(0), bytes };
+        let effects = core.step(one.net.now, input);
+        asked.extend(effects.into_iter().filter_map(|effect| match effect {
+            Effect::CheckBlock { request, .. } => Some(request),
+            _ => None,
+        }));
+    }
+    assert_eq!(asked.len(), 8);
+    // The answers let it ask on.
+    let answer = Input::BlockChecked { request: asked[0], verdict: Verdict::Invalid };
+    let effects = core.step(one.net.now, answer);
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::CheckBlock { .. })));
+}
+
+#[test]
+fn only_fresh_blocks_are_checked_as_such() {
+    let one = One::new(4, 3);
+    let mut core = one.net.core(3).clone();
+    let mut deliver = |message: Message| {
+        let input = Input::Message { peer: super::peer(0), bytes: message.to_wire(Dialect::V26) };
+        let effects = core.step(one.net.now, input);
+        effects.into_iter().find_map(|effect| match effect {
+            Effect::CheckBlock { fresh, .. } => Some(fresh),
+            _ => None,
+        })
+    };
+    let first = one.block(0, 0);
+    assert_eq!(deliver(Message::Proposal(one.propose(0, 0, &first))), Some(true));
+    // The block of a certificate, which this validator has not seen.
+    let mut other = first.clone();
+    other.header.timestamp += 1;
+    let again = other.with_round(1).unwrap();
+    let mut proposal = one.later_proposal(1, &again, &[0, 1, 2]);
+    proposal.round_changes.as_mut().unwrap()[2] = one.change(2, 1, Some(&other)).signed;
+    assert_eq!(deliver(Message::Proposal(proposal)), Some(false));
+}
+
+#[test]
+fn signatures_for_another_chain_are_nobodys() {
+    let mut one = One::with(4, 1, |config| config.chain_bound_signatures = true);
+    let mut other = one.net.config.clone();
+    other.chain_id += 1;
+    for who in [2, 3] {
+        let payload = RoundChangePayload { id: one.id(5), certificate: None };
+        let hash = other.domain().signing_hash(&payload);
+        let signature = super::sign(one.net.members[who], &hash);
+        let signed = crate::messages::Signed::new(payload, signature);
+        one.say(who, &Message::RoundChange(RoundChange { signed, block: None }));
+    }
+    assert_eq!(one.at().round, 0);
+    let fault = PeerFault::Signature;
+    assert!(one.reports().contains(&Report::PeerFault { peer: super::peer(2), fault }));
 }
 
 #[test]
@@ -187,8 +272,10 @@ fn outsiders_change_nothing() {
     let (_, digest) = one.first_proposal();
     let block = one.block(4, 0);
     let before = one.net.core(1).state_digest();
+    let later = crate::messages::PreparePayload { id: RoundId::new(2, 0), digest };
     for message in [
         Message::Proposal(one.propose(4, 0, &block)),
+        Message::Prepare(one.signed(4, later)),
         one.prepare(4, 0, digest),
         one.commit(4, 0, digest),
         Message::RoundChange(one.change(4, 3, None)),
@@ -274,6 +361,42 @@ fn heights_without_end_take_no_memory() {
     }
     let buffered = one.net.core(1).buffered();
     assert!(buffered.heights <= 10 && buffered.messages <= 10, "{buffered:?}");
+}
+
+/// Nobody but the validator that sends them is needed for blocks in a Proposal of a later height, and
+/// in copies of one for this height.
+#[test]
+fn blocks_without_end_take_no_more_memory_than_allowed() {
+    let mut one = One::with(10, 1, |config| config.max_proposal_bytes = 8 << 20);
+    let filled = |block: &mut Block, byte: u8| {
+        let transactions = alloy_rlp::encode(vec![vec![byte; 8_000_000]]);
+        block.body = [transactions, vec![0xc0]].concat().into();
+    };
+    let mut block = one.block(0, 0);
+    for height in 2..5 {
+        filled(&mut block, 1);
+        block.header.number = height;
+        for who in one.others() {
+            let id = RoundId::new(height, 0);
+            let digest = block.digest().unwrap();
+            let signed = one.signed(who, crate::messages::ProposalPayload { id, digest });
+            let (block, round_changes) = (Arc::new(block.clone()), None);
+            let proposal = crate::messages::Proposal { signed, block, round_changes };
+            one.say(who, &Message::Proposal(proposal));
+        }
+    }
+    let later = one.net.core(1).buffered();
+    assert!((32 << 20..=64 << 20).contains(&later.bytes), "{later:?}");
+    // What is too early is put off, so the copies stay.
+    one.net.nodes[1].verdict = Verdict::NotYet;
+    let mut block = one.block(0, 0);
+    for copy in 0..10 {
+        filled(&mut block, copy);
+        let proposal = Message::Proposal(one.propose(0, 0, &block));
+        one.say(0, &proposal);
+    }
+    let all = one.net.core(1).buffered();
+    assert!(all.bytes > later.bytes && all.bytes <= later.bytes + (32 << 20), "{all:?}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! How rounds start, end and meet.
 
-use super::{BASE, DUE, One, round_change_of, some_digest};
+use super::{BASE, DUE, Net, One, round_change_of, some_digest};
 use crate::{
     core::{Input, Report, RoundCause, TimerId},
     messages::{Message, MessageKind, RoundId},
@@ -20,6 +20,15 @@ fn causes(one: &One) -> Vec<RoundCause> {
 fn timer_of_round_0_starts_when_the_block_is_due() {
     let one = One::new(4, 1);
     assert_eq!(one.timer(0), Some(DUE + BASE));
+}
+
+#[test]
+fn a_clock_set_back_delays_a_block_by_twice_the_period() {
+    let mut net = Net::new(4);
+    net.now.unix_ms = 0;
+    let one = One::of(net, 0);
+    let timers = &one.net.nodes[0].timers;
+    assert_eq!(timers.get(&TimerId::Block(one.id(0))), Some(&2_000));
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use super::{DUE, Net, One, proposal_of};
 use crate::{
-    core::{Input, Wish},
+    config::Ibft2Config,
+    core::{Input, Report, Wish},
     extra_data::{Vote, VoteType},
     votes::VoteRefused,
 };
@@ -94,4 +95,26 @@ fn an_epoch_block_carries_no_vote() {
     one.run(DUE);
     assert_eq!(vote(&one), None);
     assert_eq!(one.net.core(0).wishes().len(), 1);
+}
+
+#[test]
+fn an_epoch_block_forgets_votes_and_tells_the_set() {
+    let config =
+        Ibft2Config { request_timeout_seconds: 2, epoch_length: 3, ..Ibft2Config::default() };
+    let mut net = Net::with_config(4, config);
+    net.start_all();
+    let wish = Wish::Add { force: true };
+    for voter in [0, 1] {
+        net.step(voter, Input::Vote { subject: Address::repeat_byte(9), wish });
+    }
+    let votes = |net: &Net| net.core(2).validator_state().votes().count();
+    net.run(2_500);
+    assert_eq!((net.heads(), votes(&net)), (vec![2; 4], 1));
+    net.run(1_000);
+    assert_eq!((net.heads(), votes(&net)), (vec![3; 4], 0));
+    let validators = net.core(2).validators().digest();
+    let block = net.nodes[2].chain[3].hash();
+    for node in &net.nodes {
+        assert!(node.reports.contains(&Report::Epoch { number: 3, block, validators }));
+    }
 }
