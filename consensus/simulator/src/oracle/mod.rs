@@ -8,6 +8,7 @@ pub mod judge;
 pub mod justify;
 pub mod ledger;
 pub mod members;
+pub mod progress;
 pub mod rlp;
 pub mod sizes;
 pub mod wire;

@@ -14,12 +14,14 @@ use peruri_ibft2::{
     messages::{
         Block, CommitPayload, DecodeLimits, Dialect, Message, Payload, PreparePayload,
         PreparedCertificate, Proposal, ProposalPayload, RoundChange, RoundChangePayload, RoundId,
-        Signed,
+        Signed, SigningDomain,
     },
 };
 
 use super::World;
-use crate::{choices::Stream::Adversary, keys::malleate, oracle::judge::Checked};
+use crate::{
+    choices::Stream::Adversary, keys::malleate, oracle::judge::Checked, swarm::SECOND, trace::Trace,
+};
 
 /// Messages that Byzantine nodes remember.
 const ARCHIVE: usize = 400;
@@ -59,7 +61,13 @@ impl World {
             if self.choices.chance(Adversary, habits.damage) {
                 bytes = self.damage(&bytes);
             }
-            self.send_raw(node, *receiver, bytes)?;
+            if self.choices.chance(Adversary, self.swarm.schemes.late) {
+                self.marks.reach("message held back until the round is nearly over");
+                let late = self.swarm.base * SECOND * 9 / 10;
+                self.send_later(node, *receiver, bytes, late)?;
+            } else {
+                self.send_raw(node, *receiver, bytes)?;
+            }
             if self.choices.chance(Adversary, habits.replay) {
                 self.replay(node)?;
             }
@@ -69,10 +77,16 @@ impl World {
 
     /// A Byzantine node has received a message.
     pub(crate) fn provoke(&mut self, node: usize, bytes: &Bytes) -> Checked {
+        if self.choices.chance(Adversary, self.swarm.schemes.foreign) {
+            self.foreign(node, bytes)?;
+        }
         if !self.choices.chance(Adversary, self.swarm.byzantine.scripted) {
             return Ok(());
         }
         let Ok(message) = Message::from_wire(bytes, &DecodeLimits::DEFAULT) else { return Ok(()) };
+        if self.swarm.schemes.inventive && self.choices.chance(Adversary, 4) {
+            return self.repeat(node, bytes);
+        }
         if self.choices.chance(Adversary, 20) {
             return self.flood(node, message.id());
         }
@@ -94,8 +108,16 @@ impl World {
         let receiver = self.choices.draw(Adversary, self.nodes.len() as u32) as usize;
         let start = id.round.saturating_add(self.choices.draw(Adversary, 2_000));
         let digest = self.some_digest();
+        let heights = self.swarm.schemes.inventive && self.choices.chance(Adversary, 500);
+        if heights {
+            self.marks.reach("heights flooded by a Byzantine member");
+        }
         for step in 0..80 {
-            let id = RoundId::new(id.height, start.saturating_add(step));
+            let mut id = RoundId::new(id.height, start.saturating_add(step));
+            if heights {
+                let ahead = 1_u64 << (step % 21);
+                id = RoundId::new(id.height.saturating_add(ahead), step);
+            }
             let message = Message::Prepare(self.resign(node, PreparePayload { id, digest }));
             self.send_raw(node, receiver, message.to_wire(Dialect::V26))?;
         }
@@ -103,8 +125,14 @@ impl World {
     }
 
     fn send_raw(&mut self, node: usize, receiver: usize, bytes: Bytes) -> Checked {
-        self.watch_byzantine(&bytes)?;
-        self.transmit(node, receiver, bytes);
+        self.send_later(node, receiver, bytes, 0)
+    }
+
+    fn send_later(&mut self, node: usize, receiver: usize, bytes: Bytes, late: u64) -> Checked {
+        let key = Trace::of(&bytes);
+        self.watch_byzantine(&bytes, key)?;
+        self.note_removed(node);
+        self.transmit(node, receiver, bytes, key, late);
         Ok(())
     }
 
@@ -125,6 +153,71 @@ impl World {
         self.marks.reach("old message sent again by a Byzantine member");
         let receiver = self.choices.draw(Adversary, self.nodes.len() as u32) as usize;
         self.send_raw(node, receiver, bytes)
+    }
+
+    /// The same message a thousand times.
+    fn repeat(&mut self, node: usize, bytes: &Bytes) -> Checked {
+        self.marks.reach("one message sent a thousand times");
+        let receiver = self.choices.draw(Adversary, self.nodes.len() as u32) as usize;
+        for _ in 0..1_000 {
+            self.send_raw(node, receiver, bytes.clone())?;
+        }
+        Ok(())
+    }
+
+    /// What the owner of some member's key has signed for another chain: the same message under
+    /// another genesis or chain id.
+    fn foreign(&mut self, node: usize, bytes: &Bytes) -> Checked {
+        let Ok(message) = Message::from_wire(bytes, &DecodeLimits::DEFAULT) else { return Ok(()) };
+        let Some(member) = self.author_of(bytes) else { return Ok(()) };
+        let mut elsewhere = self.config.domain();
+        if let SigningDomain::ChainBound { chain_id, genesis_hash } = &mut elsewhere {
+            match self.choices.draw(Adversary, 2) {
+                0 => *genesis_hash = B256::repeat_byte(0x77),
+                _ => *chain_id += 1,
+            }
+        }
+        let signed = |hash| {
+            let bytes = self.keys.sign(member, hash);
+            Signature65::new(bytes).expect("the key ring signs in range")
+        };
+        let elsewhere = &elsewhere;
+        let message = match message {
+            Message::Proposal(mut proposal) => {
+                proposal.signed.signature =
+                    signed(elsewhere.signing_hash(&proposal.signed.payload));
+                Message::Proposal(proposal)
+            }
+            Message::Prepare(mut prepare) => {
+                prepare.signature = signed(elsewhere.signing_hash(&prepare.payload));
+                Message::Prepare(prepare)
+            }
+            Message::Commit(mut commit) => {
+                commit.signature = signed(elsewhere.signing_hash(&commit.payload));
+                Message::Commit(commit)
+            }
+            Message::RoundChange(mut change) => {
+                change.signed.signature = signed(elsewhere.signing_hash(&change.signed.payload));
+                Message::RoundChange(change)
+            }
+        };
+        self.marks.reach("message of another chain with the same keys");
+        let made = message.to_wire(Dialect::V26);
+        for receiver in 0..self.nodes.len() {
+            self.send_raw(node, receiver, made.clone())?;
+        }
+        Ok(())
+    }
+
+    /// A member that is no validator any more goes on sending.
+    fn note_removed(&mut self, node: usize) {
+        let address = self.keys.address(self.nodes[node].member);
+        let is_in = |height| {
+            self.judge.members_at(height).is_some_and(|members| members.contains(&address))
+        };
+        if is_in(1) && !is_in(self.judge.head() + 1) {
+            self.marks.reach("removed Byzantine member goes on sending");
+        }
     }
 
     fn damage(&mut self, bytes: &Bytes) -> Bytes {
@@ -181,11 +274,25 @@ impl World {
         SealDigest(B256::repeat_byte(7))
     }
 
+    /// A seal that somebody has sent.
+    fn some_seal(&mut self) -> Option<Seal> {
+        let at = self.choices.draw(Adversary, self.archive.len() as u32) as usize;
+        let found = self.archive.iter().skip(at).find_map(|bytes| {
+            match Message::from_wire(bytes, &DecodeLimits::DEFAULT) {
+                Ok(Message::Commit(signed)) => Some(signed.payload.seal),
+                _ => None,
+            }
+        })?;
+        self.marks.reach("seal of another Commit stolen");
+        Some(found)
+    }
+
     /// The same block with a small change.
     fn other_block(&mut self, node: usize, block: &Block) -> Option<Block> {
         let mut header = alloy_consensus::Header::from(block.header.clone());
         let mut extra = ExtraData::decode(&header.extra_data).ok()?;
-        match self.choices.draw(Adversary, 8) {
+        let ways = if self.swarm.schemes.inventive { 14 } else { 8 };
+        match self.choices.draw(Adversary, ways) {
             0 => header.timestamp += 1,
             1 => {
                 let member = self.choices.draw(Adversary, self.keys.len() as u32) as usize;
@@ -207,9 +314,19 @@ impl World {
                 extra.validators.retain(|member| *member == own);
             }
             6 => header.timestamp += 100_000,
+            8 => header.parent_hash = B256::repeat_byte(2),
+            9 => header.gas_used = header.gas_limit + 1,
+            // As far ahead as others take it.
+            10 => header.timestamp = self.clocks(node).unix_ms / 1_000 + 1,
+            11 => extra.round = extra.round.wrapping_add(1),
+            12 => header.extra_data = Bytes::from(vec![0x80; 40]),
+            13 => {
+                let body = Bytes::from(vec![0; 200_000]);
+                header.transactions_root = alloy_primitives::keccak256(&body);
+                return Some(Block { header: IbftHeader::from(header), body });
+            }
             _ => {
-                let number = self.transactions + 1;
-                self.transactions = number;
+                let number = self.next_transaction();
                 let body = super::block::body(&[number]);
                 let parent = B256::from(header.parent_hash);
                 let root = self.nodes.iter().find_map(|node| {
@@ -222,7 +339,10 @@ impl World {
                 return Some(Block { header: IbftHeader::from(header), body });
             }
         }
-        header.extra_data = extra.encode(Form::All);
+        if header.extra_data.first() != Some(&0x80) {
+            header.extra_data = extra.encode(Form::All);
+        }
+        self.marks.reach("block spoiled by a Byzantine member");
         Some(Block { header: IbftHeader::from(header), body: block.body.clone() })
     }
 
@@ -250,7 +370,8 @@ impl World {
 
     fn mutate_commit(&mut self, node: usize, payload: CommitPayload) -> Message {
         let mut payload = payload;
-        match self.choices.draw(Adversary, 5) {
+        let ways = if self.swarm.schemes.inventive { 7 } else { 5 };
+        match self.choices.draw(Adversary, ways) {
             0 => payload.id = self.nearby(payload.id),
             1 => payload.digest = self.some_digest(),
             2 => payload.seal = self.seal(node, B256::repeat_byte(5)),
@@ -258,6 +379,9 @@ impl World {
                 let flipped = malleate(payload.seal.as_bytes());
                 payload.seal = Seal::new(flipped).unwrap_or(payload.seal);
             }
+            // The seal of somebody else, or of another round.
+            5 => payload.seal = self.some_seal().unwrap_or(payload.seal),
+            6 => payload.id.round = payload.id.round.saturating_add(1),
             _ => {
                 // Another block, with a seal that fits it.
                 payload.digest = self.some_digest();

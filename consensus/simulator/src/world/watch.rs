@@ -18,13 +18,6 @@ use crate::{
     trace::Trace,
 };
 
-/// A hash of bytes for look-ups.
-fn quick(bytes: &[u8]) -> u64 {
-    let mut hash = Trace::default();
-    hash.bytes(bytes);
-    hash.value()
-}
-
 /// A hash of what a signed payload says.
 fn content(signed: &Signed) -> u64 {
     let mut hash = Trace::default();
@@ -189,9 +182,8 @@ impl World {
     }
 
     /// An honest node sends a message (D1, S6–S10).
-    pub(crate) fn watch_send(&mut self, node: usize, bytes: &Bytes) -> Checked {
+    pub(crate) fn watch_send(&mut self, node: usize, bytes: &Bytes, key: u64) -> Checked {
         let member = self.nodes[node].member;
-        let key = quick(bytes);
         let known = match self.known.get(&key) {
             Some(known) => *known,
             None => {
@@ -240,6 +232,11 @@ impl World {
         Ok(())
     }
 
+    /// The member that signed a message.
+    pub(crate) fn author_of(&self, bytes: &[u8]) -> Option<usize> {
+        self.known.get(&Trace::of(bytes))?.author
+    }
+
     /// Notes a message that nobody has sent before.
     fn learn(
         &mut self,
@@ -255,6 +252,8 @@ impl World {
             height: message.signed.height,
             kind: message.signed.kind,
             round: message.signed.round,
+            tag: message.signed.digest.map(|digest| [digest[0], digest[1]]),
+            certificate: message.signed.certificate.as_ref().map(|held| held.proposal.round),
         };
         self.known.insert(key, known);
         self.archive(bytes);
@@ -262,11 +261,11 @@ impl World {
     }
 
     /// How long a systematic scenario holds a message back; `None` if it loses it.
-    pub(crate) fn planned(&mut self, from: usize, to: usize, bytes: &Bytes) -> Option<u64> {
+    pub(crate) fn planned(&mut self, from: usize, to: usize, key: u64) -> Option<u64> {
         let Some(plan) = &self.plan else { return Some(0) };
-        match self.known.get(&quick(bytes)) {
+        match self.known.get(&key) {
             Some(known) if known.height == 1 && self.phase == super::liveness::Phase::Safety => {
-                self.reached = self.reached.max(known.round);
+                self.asked |= i64::from(known.round) > plan.last();
                 plan.delay(from, to, known.kind, known.round)
             }
             _ => Some(0),
@@ -274,8 +273,7 @@ impl World {
     }
 
     /// A message of a Byzantine node, readable or not.
-    pub(crate) fn watch_byzantine(&mut self, bytes: &Bytes) -> Checked {
-        let key = quick(bytes);
+    pub(crate) fn watch_byzantine(&mut self, bytes: &Bytes, key: u64) -> Checked {
         if !self.known.contains_key(&key)
             && let Some(message) = Message::read(bytes)
         {
@@ -292,6 +290,7 @@ impl World {
         self.tell(|| format!("node {node} reports {report:?}"));
         match report {
             Report::Equivocation(evidence) => {
+                self.draw_note(node, || "finds two contents".into());
                 self.marks.reach("evidence of equivocation");
                 self.accuse(node, evidence.author, "equivocation")
             }
@@ -327,14 +326,17 @@ impl World {
                 Ok(())
             }
             Report::InDoubt { .. } => {
+                self.draw_note(node, || "in doubt".into());
                 self.marks.reach("a validator is in doubt");
                 Ok(())
             }
             Report::DoubtOver { .. } => {
+                self.draw_note(node, || "doubt over".into());
                 self.marks.reach("a doubt was resolved");
                 Ok(())
             }
-            Report::RoundChanged { cause, .. } => {
+            Report::RoundChanged { cause, id } => {
+                self.draw_note(node, || format!("round {} by {cause:?}", id.round));
                 self.marks.reach(match cause {
                     peruri_ibft2::core::RoundCause::Timer => "round left by its timer",
                     peruri_ibft2::core::RoundCause::Jump => "jump to a higher round",
@@ -472,11 +474,11 @@ impl World {
     }
 
     /// An honest node receives a message; who may lose its sign state has a witness then.
-    pub(crate) fn watch_delivery(&mut self, to: usize, bytes: &[u8]) {
+    pub(crate) fn watch_delivery(&mut self, to: usize, key: u64) {
         if self.amnesiacs.is_empty() {
             return;
         }
-        let Some(known) = self.known.get(&quick(bytes)) else { return };
+        let Some(known) = self.known.get(&key) else { return };
         if known.author.is_some_and(|author| self.amnesiacs.contains_key(&author)) {
             let seen = self.sightings.entry(known.content).or_default();
             seen.push((to, self.nodes[to].life, self.now));
@@ -484,8 +486,8 @@ impl World {
     }
 
     /// Whether a message cannot be read or is by nobody that has a key here.
-    pub(crate) fn is_foreign(&self, bytes: &[u8]) -> bool {
-        if let Some(known) = self.known.get(&quick(bytes)) {
+    pub(crate) fn is_foreign(&self, bytes: &[u8], key: u64) -> bool {
+        if let Some(known) = self.known.get(&key) {
             return known.author.is_none();
         }
         // A member may have signed the payload although what comes with it is damaged.
@@ -526,9 +528,12 @@ impl World {
     pub(crate) fn told_mark(
         &mut self,
         teller: usize,
-        _to: usize,
+        to: usize,
         mark: Option<Mark>,
     ) -> Option<Mark> {
+        if self.nodes[to].forgetful {
+            return None;
+        }
         if !self.nodes[teller].is_honest()
             && self.choices.chance(crate::choices::Stream::Adversary, 500)
         {
