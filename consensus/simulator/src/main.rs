@@ -7,7 +7,7 @@ use std::{ops::Range, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 use peruri_ibft2_sim::{
-    run, scenarios,
+    marks, run, scenarios,
     shrink::{Case, shrink},
     twins, vectors,
 };
@@ -200,10 +200,13 @@ fn main() -> eyre::Result<ExitCode> {
 
 fn report(summary: &run::Summary) {
     let seconds = summary.wall.as_secs_f64().max(0.001);
-    println!("situation                                                  seeds");
+    println!("{:<66} {:>8}", "situation", "seeds");
     for (situation, count) in summary.marks.iter() {
-        println!("{situation:<55} {count:>8}");
+        let missing = if count == 0 { "  never reached" } else { "" };
+        println!("{situation:<66} {count:>8}{missing}");
     }
+    let never = summary.marks.iter().filter(|(_, count)| *count == 0).count();
+    println!("{} situations, {never} never reached", marks::ALL.len());
     println!(
         "{} events, {:.0} a second; {} inputs, {:.0} a second; {} blocks; simulated {:.1} h; {:.1} s",
         summary.events,

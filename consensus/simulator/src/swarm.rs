@@ -358,11 +358,7 @@ impl Swarm {
                 set.remove(gone);
             }
         }
-        self.transitions.push(Change {
-            block: pick(1, 5),
-            validators: Some(set),
-            period: None,
-        });
+        self.transitions.push(Change { block: pick(1, 5), validators: Some(set), period: None });
     }
 
     /// Members that are validators at first; outsiders' addresses lie between theirs.

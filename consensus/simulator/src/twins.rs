@@ -92,6 +92,12 @@ impl Plan {
         (self.mode == Mode::Forgetful).then_some(self.instances as usize - 1)
     }
 
+    /// Whether the next choice decides on what happens at `now` or soon after: in which round the
+    /// second instance forgets next.
+    pub fn asks_at(&self, now: u64) -> bool {
+        self.mode == Mode::Forgetful && now >= (self.last() + 2).unsigned_abs() * SECOND
+    }
+
     /// When the last chosen round is over, with rounds of a second each, in microseconds.
     pub fn end(&self) -> u64 {
         let last = self.rounds.last().map_or(0, |(round, _)| *round);

@@ -39,6 +39,7 @@ pub type Checked = Result<(), Violation>;
 
 /// A violation of `invariant`.
 pub fn broken<T>(invariant: &'static str, text: impl Into<String>) -> Result<T, Violation> {
+    debug_assert!(super::INVARIANTS.iter().any(|(name, ..)| *name == invariant), "{invariant}");
     Err(Violation { invariant, text: text.into() })
 }
 
@@ -133,6 +134,11 @@ impl Judge {
     /// Time of the block that is final at `height`, in seconds.
     pub fn timestamp(&self, height: u64) -> Option<u64> {
         self.blocks.get(&height).map(|block| block.view.timestamp)
+    }
+
+    /// Whether a round of a height in this range was prepared.
+    pub fn is_prepared(&self, height: u64, rounds: std::ops::Range<u32>) -> bool {
+        self.prepared.range((height, rounds.start)..(height, rounds.end)).next().is_some()
     }
 
     /// The hash finalised at `height`.

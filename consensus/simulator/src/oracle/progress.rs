@@ -15,7 +15,7 @@
 //! | L8 | votes and overrides stop nobody: L1 to L3 after a change; no vote without a live quorum |
 //! | L9 | lies about blocks stop nobody: L1 to L3 where somebody lied |
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::judge::{Checked, broken};
 
@@ -108,6 +108,8 @@ pub struct Progress {
     started: BTreeMap<u64, BTreeMap<usize, u64>>,
     /// Transactions with the height up to which they must be in a block.
     accepted: BTreeMap<u64, u64>,
+    /// Transactions in final blocks.
+    included: BTreeSet<u64>,
     /// Heights that were judged by L5 or L6.
     pub judged: u64,
 }
@@ -120,6 +122,7 @@ impl Progress {
             healed: None,
             started: BTreeMap::new(),
             accepted: BTreeMap::new(),
+            included: BTreeSet::new(),
             judged: 0,
         }
     }
@@ -132,6 +135,11 @@ impl Progress {
     /// Everything has healed.
     pub const fn heal(&mut self, healed: Healed) {
         self.healed = Some(healed);
+    }
+
+    /// How long ago it was healed.
+    pub fn waited(&self, now: u64) -> u64 {
+        now.saturating_sub(self.healed.map_or(now, |healed| healed.at))
     }
 
     /// By when the first block must be final by L2.
@@ -246,12 +254,15 @@ impl Progress {
     /// An honest node that stays has accepted a transaction: of the blocks above `head`, at most
     /// `others` are by members that may leave it out.
     pub fn accepted(&mut self, transaction: u64, head: u64, others: usize) {
-        self.accepted.insert(transaction, head + others as u64 + 1);
+        if !self.included.contains(&transaction) {
+            self.accepted.insert(transaction, head + others as u64 + 1);
+        }
     }
 
     /// A transaction is in a final block.
     pub fn included(&mut self, transaction: u64) {
         self.accepted.remove(&transaction);
+        self.included.insert(transaction);
     }
 
     /// L7, when `head` is final everywhere.
@@ -274,7 +285,10 @@ impl Progress {
     /// If they are no quorum of it.
     pub fn voted(live: usize, quorum: usize, who: usize) -> Checked {
         if live < quorum {
-            return broken("L8", format!("node {who} votes for a set with {live} of {quorum} live"));
+            return broken(
+                "L8",
+                format!("node {who} votes for a set with {live} of {quorum} live"),
+            );
         }
         Ok(())
     }

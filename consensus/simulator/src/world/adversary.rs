@@ -4,6 +4,36 @@
 //! sends different things to different nodes, changes messages a little and signs them again,
 //! damages bytes, repeats what anybody has sent before. On what it receives it answers with
 //! messages that no core would send. Byzantine nodes know everything that was sent so far.
+//!
+//! | | behaviour | where |
+//! |---|---|---|
+//! | B1 | two blocks for one round, each to a part | `mutate_proposal`; twins; every scenario of `twins` |
+//! | B2 | two Prepares or Commits, Commits without Prepare | `mutate`, `script` |
+//! | B3 | a proposal withheld from some, or late | `Byzantine::withhold`, `Schemes::late` |
+//! | B4 | invalid blocks of fourteen kinds | `other_block` |
+//! | B5 | forged certificates | `forge` |
+//! | B6 | an old certificate for the highest, the own one hidden | `mutate_round_change` |
+//! | B7 | RoundChanges too few, twice, of another round; a certificate passed over | `mutate_proposal` |
+//! | B8 | rounds without end, the highest number | `flood`, `nearby` |
+//! | B9 | spoiled, foreign, flipped seals | `mutate_commit` |
+//! | B10 | seals withheld and shown later | `Byzantine::withhold` with `replay`; `Schemes::late` |
+//! | B11 | a lock forgotten: twins, restarts from older disks | roles; `Schemes::forgetful`; `twins --forgetful` |
+//! | B12 | replays: old, a thousand times, of another chain with the same keys, after removal | `replay`, `repeat`, `foreign`, `note_removed` |
+//! | B13 | others' messages over an own connection | `replay`; identities on the transport are the network's matter |
+//! | B14 | floods of valid and of invalid messages | `flood`, `repeat`, `damage`; processor time is measured with real nodes |
+//! | B15 | heights up to a million ahead | `flood` |
+//! | B16 | bytes that are no message | `damage`; decoders are fuzzed beside |
+//! | B17 | lies about blocks: a head that is not there or is withdrawn, other bodies, seals, states | `tip`, `falsify`, `serve` |
+//! | B18 | votes cast twice, for anybody, at epochs | `other_block` with epochs of 3 to 30 blocks |
+//! | B19 | times as early and as late as others take them, and more | `other_block` |
+//! | B20 | transactions left out | `Schemes::censor` |
+//! | B21 | other heads to other nodes, marks kept back | `tip`, `told_mark` |
+//! | B22 | what would complete a quorum comes when the round is over | `spite` |
+//! | B23 | one honest node hears almost nobody but Byzantine ones | `eclipse` with `withhold` |
+//! | B24 | twins that share all they know, leaders and partitions of their choice | `twins`; the archive |
+//!
+//! Messages of another chain are sent only where signatures are bound to the chain: elsewhere such a
+//! message *is* one of this chain, and who uses a key twice has signed twice.
 
 use std::sync::Arc;
 

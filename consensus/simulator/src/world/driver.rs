@@ -452,10 +452,17 @@ pub(crate) fn short(hash: &B256) -> String {
 pub(crate) trait OwnSend {
     /// True for a message that waits for the sign state.
     fn is_own_send(&self) -> bool;
+    /// True for a Commit that does.
+    fn is_own_commit(&self) -> bool;
 }
 
 impl OwnSend for Effect {
     fn is_own_send(&self) -> bool {
         matches!(self, Self::Send { after: Some(_), .. })
+    }
+
+    fn is_own_commit(&self) -> bool {
+        let code = Some(&crate::oracle::wire::Kind::Commit.code());
+        matches!(self, Self::Send { after: Some(_), bytes, .. } if bytes.first() == code)
     }
 }

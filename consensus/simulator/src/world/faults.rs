@@ -285,12 +285,10 @@ impl World {
         {
             return Loss::Nothing;
         }
-        let loss = self
-            .choices
-            .pick(
-                Stream::Disk,
-                &[Loss::Nothing, Loss::Older, Loss::Missing, Loss::Damaged, Loss::Flipped],
-            );
+        let loss = self.choices.pick(
+            Stream::Disk,
+            &[Loss::Nothing, Loss::Older, Loss::Missing, Loss::Damaged, Loss::Flipped],
+        );
         match loss {
             Loss::Nothing => return loss,
             Loss::Older => {

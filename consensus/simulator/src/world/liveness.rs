@@ -5,6 +5,7 @@ use crate::{
     choices::Stream,
     network::Rates,
     oracle::{judge::Checked, sizes},
+    swarm::SECOND,
 };
 
 /// In which phase a run is.
@@ -45,13 +46,13 @@ impl World {
         let spare = n - sizes::quorum(n);
         let faulty = self.swarm.byzantine.members + self.swarm.amnesia;
         let doubtful = self.doubtful();
-        let may_die =
-            if self.swarm.votes > 0 || self.swarm.transitions.iter().any(|one| one.validators.is_some())
-            {
-                0
-            } else {
-                spare.saturating_sub(faulty + doubtful)
-            };
+        let may_die = if self.swarm.votes > 0
+            || self.swarm.transitions.iter().any(|one| one.validators.is_some())
+        {
+            0
+        } else {
+            spare.saturating_sub(faulty + doubtful)
+        };
         let able = faulty + doubtful <= spare;
         if !able {
             self.marks.reach("too many in doubt to go on");
@@ -127,6 +128,9 @@ impl World {
         let Phase::Calm { head, first, end, able } = self.phase else { return Ok(false) };
         if first.is_none() {
             if self.judge.head() > head {
+                if self.progress.waited(self.now) > self.swarm.cap() * SECOND {
+                    self.marks.reach("more than a cap until the first block after healing");
+                }
                 self.phase = Phase::Calm { head, first: Some(self.now), end, able };
             } else if self.now > self.progress.deadline() {
                 if able && self.is_able() {

@@ -1,8 +1,8 @@
 //! A run: nodes, network, disks and clocks in virtual time, judged after every event.
 
 mod adversary;
-pub mod chart;
 pub(crate) mod block;
+pub mod chart;
 mod driver;
 mod event;
 mod faults;
@@ -163,10 +163,8 @@ impl World {
     pub fn new(swarm: Swarm, mut choices: Choices, log: bool) -> Self {
         let keys = KeyRing::new(swarm.scheme, swarm.members());
         let validators = keys.addresses();
-        let genesis_members: Vec<_> = swarm.first_validators()
-            .into_iter()
-            .map(|member| validators[member])
-            .collect();
+        let genesis_members: Vec<_> =
+            swarm.first_validators().into_iter().map(|member| validators[member]).collect();
         let genesis = block::genesis(genesis_members.clone());
         let view = View::read(&alloy_rlp::encode(&genesis)).expect("genesis has extraData");
         let config = config(&swarm, &validators, view.hash, BesuDialect::V26);
@@ -340,6 +338,7 @@ impl World {
         let Some(next) = self.queue.pop() else { return broken("L6", "nothing more happens") };
         self.now = self.now.max(next.at);
         self.events += 1;
+        self.asked |= self.plan.as_ref().is_some_and(|plan| plan.asks_at(self.now));
         if self.events > EVENT_LIMIT {
             return broken("S14", format!("{EVENT_LIMIT} events in {} µs", self.now));
         }
@@ -561,12 +560,7 @@ fn roles(swarm: &Swarm, choices: &mut Choices) -> Vec<(usize, Role)> {
     roles
 }
 
-fn config(
-    swarm: &Swarm,
-    keys: &[Address],
-    genesis_hash: B256,
-    dialect: BesuDialect,
-) -> Config {
+fn config(swarm: &Swarm, keys: &[Address], genesis_hash: B256, dialect: BesuDialect) -> Config {
     let settings = Ibft2Config {
         block_period_seconds: swarm.period,
         request_timeout_seconds: swarm.base,

@@ -123,8 +123,7 @@ impl World {
     pub(super) fn bridge(&mut self) {
         let count = self.nodes.len();
         let bridge = self.choices.draw(Stream::Topology, count as u32) as usize;
-        let groups: Vec<u32> =
-            (0..count).map(|_| self.choices.draw(Stream::Topology, 2)).collect();
+        let groups: Vec<u32> = (0..count).map(|_| self.choices.draw(Stream::Topology, 2)).collect();
         self.network.divide(&groups);
         for node in 0..count {
             self.network.set(node, bridge, true);

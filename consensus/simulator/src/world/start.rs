@@ -69,11 +69,8 @@ impl World {
         };
         let odd = self.nodes[node].member % 2 == 1;
         let upgraded = self.nodes[node].upgraded;
-        let old = if self.swarm.upgrades > 0 {
-            !upgraded
-        } else {
-            odd && self.swarm.mixed_dialects
-        };
+        let old =
+            if self.swarm.upgrades > 0 { !upgraded } else { odd && self.swarm.mixed_dialects };
         let config = if old { self.old_config.clone() } else { self.config.clone() };
         let crypto = SimCrypto(self.keys.recovery());
         let (core, effects) = Core::new(config, crypto, start, self.clocks(node));
@@ -142,6 +139,9 @@ impl World {
         if owner.waiting.iter().any(|(_, effect)| effect.is_own_send()) {
             self.marks.reach("crash between persist and send");
         }
+        if owner.waiting.iter().any(|(_, effect)| effect.is_own_commit()) {
+            self.marks.reach("crash between persist and send of a Commit");
+        }
         owner.core = None;
         owner.life += 1;
         owner.waiting.clear();
@@ -195,7 +195,7 @@ impl World {
                 let peer = PeerId(conn);
                 self.give(one, Input::PeerConnected { peer, validator, head, mark })?;
                 self.share_pool(other, one, conn);
-                if !self.swarm.silent || !self.is_member(one) {
+                if !self.swarm.silent || !self.is_member(one, self.judge.head()) {
                     self.after(1_000, Event::Head { to: one, from: other, conn, height: head });
                 }
             }

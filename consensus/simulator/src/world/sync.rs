@@ -27,7 +27,7 @@ impl World {
         let peers: Vec<(usize, u64)> =
             owner.peers.iter().map(|(peer, conn)| (*peer, *conn)).collect();
         for (to, conn) in peers {
-            if self.swarm.silent && self.is_member(to) {
+            if self.swarm.silent && self.is_member(to, height) {
                 continue;
             }
             let height = self.tip(node);
@@ -46,9 +46,9 @@ impl World {
         Ok(())
     }
 
-    /// Whether a node's key is in the set after the highest final block.
-    pub(crate) fn is_member(&self, node: usize) -> bool {
-        let set = self.judge.members_at(self.judge.head() + 1);
+    /// Whether a node's key is in the set that decided a height, so that it hears of it anyway.
+    pub(crate) fn is_member(&self, node: usize, height: u64) -> bool {
+        let set = self.judge.members_at(height);
         set.is_some_and(|set| set.contains(&self.keys.address(self.nodes[node].member)))
     }
 

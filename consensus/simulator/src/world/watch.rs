@@ -393,6 +393,13 @@ impl World {
         if view.round >= 3 {
             self.marks.reach("decided in round 3 or higher");
         }
+        if view.round >= 10 {
+            self.marks.reach("decided in round 10 or higher");
+        }
+        if view.round >= 3 && self.judge.is_prepared(view.number, 1..view.round) {
+            self.marks.reach("decided in round 3 or higher, prepared before in round 1 or higher");
+        }
+        self.watch_members(view);
         if view.vote.is_some() {
             self.marks.reach("block with a vote");
         }
@@ -406,6 +413,31 @@ impl World {
         }
         if set.is_some_and(|count| view.seals.len() == count) {
             self.marks.reach("sealed by all");
+        }
+    }
+
+    /// How the set changes with a block.
+    fn watch_members(&mut self, view: &View) {
+        if view.number.is_multiple_of(self.swarm.epoch) {
+            self.marks.reach("epoch block");
+        }
+        let change = self.swarm.transitions.iter().find(|change| change.block == view.number);
+        if change.is_some_and(|change| change.validators.is_some()) {
+            self.marks.reach("validators overridden");
+        }
+        if change.is_some_and(|change| change.period.is_some()) {
+            self.marks.reach("period changed by a transition");
+        }
+        let sets = (self.judge.members_at(view.number), self.judge.members_at(view.number + 1));
+        let (Some(before), Some(after)) = sets else { return };
+        if after.len() > before.len() {
+            self.marks.reach("validator added");
+        }
+        if after.len() < before.len() {
+            self.marks.reach("validator removed");
+        }
+        if before.contains(&view.coinbase) && !after.contains(&view.coinbase) {
+            self.marks.reach("validator removed with its own block");
         }
     }
 
@@ -540,5 +572,66 @@ impl World {
             return None;
         }
         mark
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::{
+        choices::Choices,
+        swarm::{Schemes, Swarm},
+    };
+
+    fn world() -> World {
+        let mut swarm = Swarm::calm(4);
+        swarm.byzantine.members = 1;
+        swarm.schemes = Schemes::default();
+        World::new(swarm, Choices::from_seed(1, false), false)
+    }
+
+    #[test]
+    fn s13_only_byzantine_members_may_be_accused() {
+        let world = world();
+        let verdicts: Vec<bool> = (0..4)
+            .map(|node| {
+                let address = world.keys.address(world.nodes[node].member);
+                let result = world.accuse(0, address, "test");
+                assert!(result.as_ref().err().is_none_or(|broken| broken.invariant == "S13"));
+                result.is_ok() == world.nodes[node].is_honest()
+            })
+            .collect();
+        assert_eq!(verdicts, [false; 4]);
+    }
+
+    #[test]
+    fn d1_a_message_that_no_durable_record_holds() {
+        let mut world = world();
+        let node = world.nodes.iter().position(|node| node.is_honest()).unwrap();
+        let member = world.nodes[node].member;
+        let id = peruri_ibft2::messages::RoundId::new(1, 1);
+        let payload = peruri_ibft2::messages::RoundChangePayload { id, certificate: None };
+        let hash = world.config.domain().signing_hash(&payload);
+        let signature = peruri_ibft2::crypto::Signature65::new(world.keys.sign(member, hash));
+        let signed = peruri_ibft2::messages::Signed::new(payload, signature.unwrap());
+        let change = peruri_ibft2::messages::RoundChange { signed, block: None };
+        let message = peruri_ibft2::messages::Message::RoundChange(change);
+        let bytes = message.to_wire(peruri_ibft2::messages::Dialect::V26);
+        let result = world.watch_send(node, &bytes, Trace::of(&bytes));
+        assert_eq!(result.unwrap_err().invariant, "D1");
+    }
+
+    #[test]
+    fn d2_a_record_ahead_of_the_store() {
+        let world = &mut world();
+        let node = world.nodes.iter().position(|node| node.is_honest()).unwrap();
+        let genesis = world.config.genesis_hash;
+        let local = world.keys.address(world.nodes[node].member);
+        let mut record = SignRecord::first(genesis, local);
+        assert_eq!(world.watch_persist(node, &record).unwrap_err().invariant, "D2");
+        record.sequence += 1;
+        assert_eq!(world.watch_persist(node, &record), Ok(()));
     }
 }
