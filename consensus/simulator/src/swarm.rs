@@ -385,3 +385,36 @@ impl Swarm {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faulty_members_are_never_too_many() {
+        for seed in 0..5_000 {
+            let mut choices = Choices::from_seed(seed, false);
+            let swarm = Swarm::draw(&mut choices, &[1, 2, 3, 4, 5, 6, 7, 10]);
+            let faulty = swarm.byzantine.members + swarm.amnesia;
+            assert!(faulty <= sizes::byzantine(swarm.validators), "{seed}");
+            for change in &swarm.transitions {
+                let Some(set) = &change.validators else { continue };
+                assert!(!set.is_empty() && faulty <= sizes::byzantine(set.len()), "{seed}");
+                assert!(set.iter().all(|member| *member < swarm.members()), "{seed}");
+            }
+            let mut blocks: Vec<u64> = swarm.transitions.iter().map(|one| one.block).collect();
+            blocks.dedup();
+            assert_eq!(blocks.len(), swarm.transitions.len(), "{seed}");
+        }
+    }
+
+    #[test]
+    fn a_tape_of_zeros_is_a_run_without_faults() {
+        let mut choices = Choices::from_tape(crate::choices::Tape::default());
+        let swarm = Swarm::draw(&mut choices, &[4]);
+        let calm = Swarm::calm(4);
+        assert_eq!((swarm.byzantine, swarm.schemes), (calm.byzantine, calm.schemes));
+        assert_eq!((swarm.rates, swarm.transitions), (calm.rates, calm.transitions));
+        assert_eq!((swarm.crashes, swarm.suspends, swarm.failing_syncs), (0, 0, 0));
+    }
+}
