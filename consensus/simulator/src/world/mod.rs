@@ -11,6 +11,7 @@ mod node;
 mod progress;
 mod scheduler;
 mod start;
+mod strategist;
 mod sync;
 mod watch;
 
