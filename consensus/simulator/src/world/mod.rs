@@ -141,8 +141,8 @@ pub struct World {
     archive: VecDeque<Bytes>,
     /// Members whose sign state was tampered with, and those it may still happen to.
     amnesiacs: BTreeMap<usize, bool>,
-    /// What those members have signed: height, round, content.
-    forgettable: BTreeMap<usize, Vec<(u64, u32, u64)>>,
+    /// What those members have signed: height, round, kind, content.
+    forgettable: BTreeMap<usize, Vec<(u64, u32, Kind, u64)>>,
     /// Who has received it, in which life and when, by content.
     sightings: HashMap<u64, Vec<(usize, u32, u64)>>,
     /// When connections were made.

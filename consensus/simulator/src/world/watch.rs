@@ -121,40 +121,56 @@ impl World {
             );
         }
         let new = match self.judge.signed(address, signed) {
-            Err(violation) if self.is_excused(node, &violation, signed) => {
+            Err(violation) => {
+                let Some(from) = self.excuse(node, &violation, signed) else {
+                    return Err(violation);
+                };
                 self.marks.reach("signed again after a loss that nobody could tell of");
-                self.judge.ledger.forget_from(address, (signed.height, signed.round));
+                self.judge.ledger.forget_from(address, from);
                 self.judge.signed(address, signed)?
             }
-            result => result?,
+            Ok(new) => new,
         };
         if new {
             self.watch_signature(signed);
             if let Some(list) = self.forgettable.get_mut(&member) {
-                list.push((signed.height, signed.round, content(signed)));
+                list.push((signed.height, signed.round, signed.kind, content(signed)));
             }
         }
         Ok(())
     }
 
     /// A sign state that was lost can only be made up for by what others have seen: a contradiction
-    /// to it counts if somebody who is connected had seen the lost signature before they met.
-    fn is_excused(
+    /// to it counts if somebody who is connected had seen the lost signature before they met. Returns
+    /// from which place on the signatures are forgotten that nobody could know of.
+    fn excuse(
         &self,
         node: usize,
         violation: &crate::oracle::Violation,
         signed: &Signed,
-    ) -> bool {
+    ) -> Option<(u64, u32)> {
         let member = self.nodes[node].member;
-        let tampered = self.amnesiacs.get(&member).copied() == Some(true);
-        if !tampered || !matches!(violation.invariant, "S6" | "S7") {
-            return false;
+        if self.amnesiacs.get(&member).copied() != Some(true) {
+            return None;
         }
-        let place = (signed.height, signed.round);
         let lost = self.forgettable.get(&member).into_iter().flatten();
-        !lost
-            .filter(|(height, round, _)| (*height, *round) >= place)
-            .any(|(_, _, content)| self.has_witness(node, *content))
+        let (from, seen) = match (violation.invariant, signed.kind) {
+            ("S6" | "S7", _) => {
+                let place = (signed.height, signed.round);
+                let mut above = lost.filter(|(height, round, ..)| (*height, *round) >= place);
+                (place, above.any(|(.., content)| self.has_witness(node, *content)))
+            }
+            // A round is left without the certificate of a Commit that was lost together with it.
+            ("S10", Kind::RoundChange) => {
+                let mut commits = lost.filter(|(height, _, kind, _)| {
+                    *height == signed.height && *kind == Kind::Commit
+                });
+                let seen = commits.any(|(.., content)| self.has_witness(node, *content));
+                ((signed.height, 0), seen)
+            }
+            _ => return None,
+        };
+        (!seen).then_some(from)
     }
 
     fn has_witness(&self, node: usize, content: u64) -> bool {
