@@ -7,6 +7,7 @@ use std::{ops::Range, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 use peruri_ibft2_sim::{
+    marks,
     oracle::Violation,
     run, scenarios,
     shrink::{self, Case},
@@ -87,6 +88,9 @@ enum Command {
         /// Threads.
         #[arg(long, default_value_t = 2)]
         threads: usize,
+        /// The second instance restarts from its first disk after every chosen round.
+        #[arg(long)]
+        forgetful: bool,
         /// Only this scenario, with everything that happens.
         #[arg(long)]
         only: Option<u64>,
@@ -108,6 +112,9 @@ enum Command {
         /// Print what happens.
         #[arg(long)]
         log: bool,
+        /// Last rows of the message chart to print.
+        #[arg(long, default_value_t = 60)]
+        rows: usize,
     },
     /// Makes the failure of a seed smaller and writes it to a file.
     Shrink {
@@ -202,20 +209,23 @@ fn main() -> eyre::Result<ExitCode> {
         Command::Scenarios { seeds, only, seed, mutant, .. } => {
             known_faults(seeds, only.as_deref(), seed, bug(mutant.as_deref())?)
         }
-        Command::Twins { nodes, rounds, threads, only, .. } => twins(nodes, rounds, threads, only),
-        Command::Replay { file, seed, nodes, mutant, log } => {
+        Command::Twins { nodes, rounds, threads, forgetful, only, .. } => {
+            let mode = if forgetful { twins::Mode::Forgetful } else { twins::Mode::Split };
+            twins(nodes, rounds, mode, threads, only)
+        }
+        Command::Replay { file, seed, nodes, mutant, log, rows } => {
             let case = match file {
                 Some(file) => Case::from_json(&serde_json::from_slice(&std::fs::read(file)?)?)?,
                 None => Case::of_seed(seed.unwrap_or_default(), &nodes, bug(mutant.as_deref())?),
             };
-            replay(&case, log)
+            replay(&case, log, rows)
         }
         Command::Shrink { seed, nodes, mutant, seconds, out } => {
             let case = Case::of_seed(seed, &nodes, bug(mutant.as_deref())?);
             let small = shrink::shrink(&case, Duration::from_secs(seconds));
             println!("{} decisions, {} are left", case.tape.weight(), small.tape.weight());
             std::fs::write(&out, serde_json::to_vec(&small.to_json())?)?;
-            replay(&small, true)
+            replay(&small, false, usize::MAX)
         }
     };
     println!("{passed} passed, {failed} failed");
@@ -224,10 +234,13 @@ fn main() -> eyre::Result<ExitCode> {
 
 fn report(summary: &run::Summary) {
     let seconds = summary.wall.as_secs_f64().max(0.001);
-    println!("situation                                                  seeds");
+    println!("{:<66} {:>8}", "situation", "seeds");
     for (situation, count) in summary.marks.iter() {
-        println!("{situation:<55} {count:>8}");
+        let missing = if count == 0 { "  never reached" } else { "" };
+        println!("{situation:<66} {count:>8}{missing}");
     }
+    let never = summary.marks.iter().filter(|(_, count)| *count == 0).count();
+    println!("{} situations, {never} never reached", marks::ALL.len());
     println!(
         "{} events, {:.0} a second; {} inputs, {:.0} a second; {} blocks; simulated {:.1} h; {:.1} s",
         summary.events,
@@ -308,24 +321,30 @@ fn one_fault(
     match scenario.world(seed, mutant, true) {
         Some(world) => {
             let outcome = world.run();
-            outcome.log.iter().for_each(|line| println!("{line}"));
+            outcome.chart.lines(400).iter().for_each(|line| println!("{line}"));
             outcome.violation
         }
         None => scenario.show(seed, mutant)?.err(),
     }
 }
 
-fn twins(n: usize, rounds: u32, threads: usize, only: Option<u64>) -> (usize, usize) {
+fn twins(
+    n: usize,
+    rounds: u32,
+    mode: twins::Mode,
+    threads: usize,
+    only: Option<u64>,
+) -> (usize, usize) {
     if let Some(index) = only {
-        let outcome = twins::world(index, n, rounds, true).run();
-        outcome.log.iter().for_each(|line| println!("{line}"));
+        let outcome = twins::world(index, n, rounds, mode, true).run();
+        outcome.chart.lines(400).iter().for_each(|line| println!("{line}"));
         println!("{:?}, {} events", outcome.violation, outcome.events);
         return (
             usize::from(outcome.violation.is_none()),
             usize::from(outcome.violation.is_some()),
         );
     }
-    let summary = twins::all(n, rounds, threads);
+    let summary = twins::all(n, rounds, mode, threads);
     let seconds = summary.wall.as_secs_f64().max(0.001);
     let scenarios = summary.passed + summary.failed.len() as u64;
     println!("{} of them equal others in every round that anybody reached", summary.equal);
@@ -341,9 +360,12 @@ fn twins(n: usize, rounds: u32, threads: usize, only: Option<u64>) -> (usize, us
     (summary.passed as usize, summary.failed.len())
 }
 
-fn replay(case: &Case, log: bool) -> (usize, usize) {
-    let outcome = case.run(log);
-    outcome.log.iter().for_each(|line| println!("{line}"));
+fn replay(case: &Case, log: bool, rows: usize) -> (usize, usize) {
+    let outcome = case.run(true);
+    if log {
+        outcome.log.iter().for_each(|line| println!("{line}"));
+    }
+    outcome.chart.lines(rows).iter().for_each(|line| println!("{line}"));
     println!("seed {}: trace {:016x}, expected {:016x}", case.seed, outcome.trace, case.trace);
     println!("{} events, {} inputs, height {}", outcome.events, outcome.steps, outcome.head);
     let broken = outcome.violation.as_ref().map(|violation| violation.invariant.to_owned());

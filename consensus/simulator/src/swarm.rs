@@ -34,6 +34,39 @@ pub struct Byzantine {
     pub scripted: u32,
 }
 
+/// More of what Byzantine members may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Schemes {
+    /// Messages of a chain with another genesis or number, signed with the same keys, per mille of
+    /// those received. Signatures have to be bound to the chain.
+    pub foreign: u32,
+    /// They lie about the blocks that they have.
+    pub lies: bool,
+    /// They make the network delay what would complete a quorum.
+    pub adaptive: bool,
+    /// Messages sent when nine tenths of the round are over, per mille.
+    pub late: u32,
+    /// They leave transactions out.
+    pub censor: bool,
+    /// They surround an honest node.
+    pub eclipse: bool,
+    /// They restart from older disks.
+    pub forgetful: bool,
+    /// They know more ways to spoil a block or a seal, and send the same a thousand times.
+    pub inventive: bool,
+}
+
+/// A transition of the chain's configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The first block for which it holds.
+    pub block: u64,
+    /// Validators of that block, as numbers of members.
+    pub validators: Option<Vec<usize>>,
+    /// Block period in seconds.
+    pub period: Option<u64>,
+}
+
 /// The shape of one run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Swarm {
@@ -96,6 +129,22 @@ pub struct Swarm {
     pub silent: bool,
     /// Whether one honest node is cut off from the start until everything heals.
     pub isolated: bool,
+    /// More of what Byzantine members do.
+    pub schemes: Schemes,
+    /// Transitions, at different blocks.
+    pub transitions: Vec<Change>,
+    /// Mean time between restarts of single nodes with a newer release, in microseconds; 0 = none.
+    pub upgrades: u64,
+    /// Syncs that fail, per mille.
+    pub failing_syncs: u32,
+    /// Mean time between changes of a flapping partition, in microseconds; 0 = none.
+    pub flapping: u64,
+    /// Whether partitions may have a node in common.
+    pub bridges: bool,
+    /// Mean time between suspensions, in microseconds; 0 = none.
+    pub suspends: u64,
+    /// The longest of them, in microseconds.
+    pub longest_sleep: u64,
 }
 
 impl Swarm {
@@ -140,6 +189,23 @@ impl Swarm {
             },
             silent: false,
             isolated: false,
+            schemes: Schemes {
+                foreign: 0,
+                lies: false,
+                adaptive: false,
+                late: 0,
+                censor: false,
+                eclipse: false,
+                forgetful: false,
+                inventive: false,
+            },
+            transitions: Vec::new(),
+            upgrades: 0,
+            failing_syncs: 0,
+            flapping: 0,
+            bridges: false,
+            suspends: 0,
+            longest_sleep: 0,
         }
     }
 
@@ -212,7 +278,96 @@ impl Swarm {
         if amnesia && f > this.byzantine.members {
             this.amnesia = 1;
         }
+        this.draw_schemes(choices);
+        this.draw_environment(choices);
         this
+    }
+
+    fn draw_schemes(&mut self, choices: &mut Choices) {
+        let mut on = |per_mille| choices.chance(Stream::Config, per_mille);
+        let hostile = self.byzantine.members > 0 || self.hostile_outsiders;
+        let schemes = Schemes {
+            foreign: if on(300) && self.chain_bound { 100 } else { 0 },
+            lies: on(300),
+            adaptive: on(200),
+            late: if on(200) { 200 } else { 0 },
+            censor: on(300),
+            eclipse: on(150),
+            forgetful: on(250),
+            inventive: on(600),
+        };
+        if hostile {
+            self.schemes = schemes;
+        }
+    }
+
+    fn draw_environment(&mut self, choices: &mut Choices) {
+        let mut on = |per_mille| choices.chance(Stream::Config, per_mille);
+        let (upgrades, failing, flapping, bridges) = (on(120), on(150), on(100), on(300));
+        let (suspends, hours, long, outage) = (on(150), on(100), on(250), on(10));
+        let (override_set, new_period) = (on(120), on(100));
+        let mut pick = |low, high| choices.between(Stream::Config, low, high);
+        self.upgrades = if upgrades { pick(500, 3_000) * MS } else { 0 };
+        self.failing_syncs = if failing { pick(5, 100) as u32 } else { 0 };
+        self.flapping = if flapping { pick(50, 400) * MS } else { 0 };
+        self.bridges = bridges;
+        self.suspends = if suspends { pick(500, 6_000) * MS } else { 0 };
+        self.longest_sleep = if hours { 3_600 * SECOND } else { 6 * SECOND };
+        if long {
+            self.suffix = pick(6, 12);
+        }
+        if outage {
+            self.safety = pick(1, 20) * 60 * SECOND;
+            self.partitions = self.safety;
+            self.rates.loss = 900;
+        }
+        if override_set && self.votes == 0 && !self.hostile_outsiders {
+            self.draw_override(&mut pick);
+        }
+        if new_period {
+            let block = pick(2, 6);
+            let period = Some(pick(1, 3));
+            match self.transitions.iter_mut().find(|change| change.block == block) {
+                Some(change) => change.period = period,
+                None => self.transitions.push(Change { block, validators: None, period }),
+            }
+        }
+    }
+
+    /// One member replaced, added or taken away at a block, so that the new set still tolerates all
+    /// faulty members.
+    fn draw_override(&mut self, pick: &mut impl FnMut(u64, u64) -> u64) {
+        let faulty = self.byzantine.members + self.amnesia;
+        let shrinks = self.validators > 1 && faulty <= sizes::byzantine(self.validators - 1);
+        let way = pick(0, if shrinks { 2 } else { 1 });
+        if way < 2 {
+            self.outsiders = 1;
+        }
+        let first = self.first_validators();
+        let others: Vec<usize> =
+            (0..self.members()).filter(|member| !first.contains(member)).collect();
+        let gone = pick(0, first.len() as u64 - 1) as usize;
+        let mut set = first;
+        match way {
+            0 => set.extend(others),
+            1 => {
+                set.remove(gone);
+                set.extend(others);
+            }
+            _ => {
+                set.remove(gone);
+            }
+        }
+        self.transitions.push(Change { block: pick(1, 5), validators: Some(set), period: None });
+    }
+
+    /// Members that are validators at first; outsiders' addresses lie between theirs.
+    pub fn first_validators(&self) -> Vec<usize> {
+        let (validators, outsiders) = (self.validators, self.outsiders);
+        (0..validators + outsiders)
+            .filter(|member| outsiders == 0 || member % 2 == 0 || *member >= 2 * outsiders)
+            .take(validators)
+            .collect()
     }
 
     /// Number of members with keys.
@@ -228,5 +383,38 @@ impl Swarm {
             None if five > 10 => five,
             None => 10,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faulty_members_are_never_too_many() {
+        for seed in 0..5_000 {
+            let mut choices = Choices::from_seed(seed, false);
+            let swarm = Swarm::draw(&mut choices, &[1, 2, 3, 4, 5, 6, 7, 10]);
+            let faulty = swarm.byzantine.members + swarm.amnesia;
+            assert!(faulty <= sizes::byzantine(swarm.validators), "{seed}");
+            for change in &swarm.transitions {
+                let Some(set) = &change.validators else { continue };
+                assert!(!set.is_empty() && faulty <= sizes::byzantine(set.len()), "{seed}");
+                assert!(set.iter().all(|member| *member < swarm.members()), "{seed}");
+            }
+            let mut blocks: Vec<u64> = swarm.transitions.iter().map(|one| one.block).collect();
+            blocks.dedup();
+            assert_eq!(blocks.len(), swarm.transitions.len(), "{seed}");
+        }
+    }
+
+    #[test]
+    fn a_tape_of_zeros_is_a_run_without_faults() {
+        let mut choices = Choices::from_tape(crate::choices::Tape::default());
+        let swarm = Swarm::draw(&mut choices, &[4]);
+        let calm = Swarm::calm(4);
+        assert_eq!((swarm.byzantine, swarm.schemes), (calm.byzantine, calm.schemes));
+        assert_eq!((swarm.rates, swarm.transitions), (calm.rates, calm.transitions));
+        assert_eq!((swarm.crashes, swarm.suspends, swarm.failing_syncs), (0, 0, 0));
     }
 }

@@ -1,5 +1,7 @@
 //! The hash of everything that happened in a run, in order.
 
+use std::hash::{BuildHasherDefault, Hasher};
+
 /// A running 64-bit hash; equal runs have equal hashes on every machine and build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Trace(u64);
@@ -27,8 +29,40 @@ impl Trace {
         self.number(rest.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)));
     }
 
+    /// The hash of bytes alone.
+    pub fn of(bytes: &[u8]) -> u64 {
+        let mut hash = Self::default();
+        hash.bytes(bytes);
+        hash.value()
+    }
+
     /// The hash.
     pub const fn value(self) -> u64 {
         self.0
+    }
+}
+
+/// For maps whose keys nobody chooses with bad intent.
+pub type Quick = BuildHasherDefault<QuickHasher>;
+
+/// A hasher that is fast and the same in every process.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct QuickHasher(Trace);
+
+impl Hasher for QuickHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.bytes(bytes);
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        self.0.number(value);
+    }
+
+    fn write_usize(&mut self, value: usize) {
+        self.0.number(value as u64);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0.value()
     }
 }

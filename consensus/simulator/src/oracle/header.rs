@@ -3,9 +3,12 @@
 //! The block hash leaves round and seals out of `extraData`, the seal digest leaves out the seals;
 //! a genesis is hashed as it stands.
 
+use std::{cell::RefCell, collections::HashMap};
+
 use alloy_primitives::{Address, B256, keccak256};
 
 use super::rlp::{self, Item};
+use crate::trace::Quick;
 
 /// The fields of a header that the oracles use.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +81,11 @@ impl View {
     }
 }
 
+/// The vote in an `extraData`, as recipient and whether it is to be added.
+pub fn vote_of(extra_data: &[u8]) -> Option<(Address, bool)> {
+    read_vote(rlp::whole(extra_data)?.items()?.get(2)?)?
+}
+
 fn read_vote(item: &Item<'_>) -> Option<Option<(Address, bool)>> {
     if !item.list {
         return item.payload.is_empty().then_some(None);
@@ -92,6 +100,29 @@ fn read_vote(item: &Item<'_>) -> Option<Option<(Address, bool)>> {
     Some(Some((Address::new(recipient.fixed()?), add)))
 }
 
+thread_local! {
+    /// Hashes of headers by their RLP: every node stores the same few blocks.
+    static HASHES: RefCell<HashMap<Vec<u8>, B256, Quick>> = RefCell::default();
+}
+
+/// Headers whose hashes are remembered.
+const REMEMBERED: usize = 2_000;
+
+/// The hash of a header's RLP.
+fn remembered_hash(rlp: Vec<u8>) -> B256 {
+    HASHES.with_borrow_mut(|hashes| {
+        if let Some(hash) = hashes.get(&rlp) {
+            return *hash;
+        }
+        if hashes.len() >= REMEMBERED {
+            hashes.clear();
+        }
+        let hash = keccak256(&rlp);
+        hashes.insert(rlp, hash);
+        hash
+    })
+}
+
 /// Hash of the header whose `extraData` is the list of `elements`.
 fn hash_with(fields: &[Item<'_>], elements: &[Item<'_>]) -> B256 {
     let elements: Vec<u8> = elements.iter().flat_map(|item| item.raw).copied().collect();
@@ -100,7 +131,7 @@ fn hash_with(fields: &[Item<'_>], elements: &[Item<'_>]) -> B256 {
     for (index, field) in fields.iter().enumerate() {
         payload.extend_from_slice(if index == 12 { &extra } else { field.raw });
     }
-    keccak256(rlp::list(&payload))
+    remembered_hash(rlp::list(&payload))
 }
 
 /// Digest that seals of the same block would sign if its round were `round`.

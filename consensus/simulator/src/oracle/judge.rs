@@ -39,6 +39,7 @@ pub type Checked = Result<(), Violation>;
 
 /// A violation of `invariant`.
 pub fn broken<T>(invariant: &'static str, text: impl Into<String>) -> Result<T, Violation> {
+    debug_assert!(super::INVARIANTS.iter().any(|(name, ..)| *name == invariant), "{invariant}");
     Err(Violation { invariant, text: text.into() })
 }
 
@@ -49,8 +50,8 @@ pub struct Chain {
     pub rules: Rules,
     /// Header of block 0.
     pub genesis: View,
-    /// Least distance of two blocks' timestamps in seconds.
-    pub period: u64,
+    /// Least distance of two blocks' timestamps in seconds, by the first block for which it holds.
+    pub periods: BTreeMap<u64, u64>,
     /// Recovery of authors.
     pub recovery: Recovery,
     /// What message signatures cover beside the payload.
@@ -128,6 +129,16 @@ impl Judge {
     pub fn proposer(&self, height: u64, round: u32) -> Option<Address> {
         let parent = self.blocks.get(&height.checked_sub(1)?)?;
         parent.members.proposer(parent.view.coinbase, round)
+    }
+
+    /// Time of the block that is final at `height`, in seconds.
+    pub fn timestamp(&self, height: u64) -> Option<u64> {
+        self.blocks.get(&height).map(|block| block.view.timestamp)
+    }
+
+    /// Whether a round of a height in this range was prepared.
+    pub fn is_prepared(&self, height: u64, rounds: std::ops::Range<u32>) -> bool {
+        self.prepared.range((height, rounds.start)..(height, rounds.end)).next().is_some()
     }
 
     /// The hash finalised at `height`.
@@ -261,7 +272,8 @@ impl Judge {
         {
             return broken("S11", format!("height {} is not bound to the chain", view.number));
         }
-        if view.timestamp < parent.view.timestamp + self.chain.period {
+        let period = self.chain.periods.range(..=view.number).next_back();
+        if view.timestamp < parent.view.timestamp + period.map_or(0, |(_, period)| *period) {
             return broken("S4", format!("height {} is too early", view.number));
         }
         let members = parent.members.after(&self.chain.rules, view);

@@ -103,6 +103,14 @@ impl Ledger {
             .map(|((_, round, _), _)| *round)
     }
 
+    /// The highest round that somebody has asked for at a height.
+    pub fn highest_round(&self, height: u64) -> u32 {
+        let of_height = (height, 0, Address::ZERO)..(height + 1, 0, Address::ZERO);
+        let asked = |entry: &Entry| entry.contents[Kind::RoundChange.code() as usize].is_some();
+        let mut entries = self.entries.range(of_height).rev();
+        entries.find(|(_, entry)| asked(entry)).map_or(0, |((_, round, _), _)| *round)
+    }
+
     /// Digests that honest validators signed at a height in rounds above `round`.
     pub fn above(
         &self,

@@ -3,7 +3,37 @@
 //! A Byzantine node runs a core, so that it takes part, and twists what leaves it: it withholds,
 //! sends different things to different nodes, changes messages a little and signs them again,
 //! damages bytes, repeats what anybody has sent before. On what it receives it answers with
-//! messages that no core would send. Byzantine nodes know everything that was sent so far.
+//! messages that no core would send (`strategist`). Byzantine nodes know everything that was sent so far.
+//!
+//! | | behaviour | where |
+//! |---|---|---|
+//! | B1 | two blocks for one round, each to a part | `mutate_proposal`; twins; every scenario of `twins` |
+//! | B2 | two Prepares or Commits, Commits without Prepare | `mutate`, `script` |
+//! | B3 | a proposal withheld from some, or late | `Byzantine::withhold`, `Schemes::late` |
+//! | B4 | invalid blocks of fourteen kinds | `other_block` |
+//! | B5 | forged certificates | `forge` |
+//! | B6 | an old certificate for the highest, the own one hidden | `mutate_round_change` |
+//! | B7 | RoundChanges too few, twice, of another round; a certificate passed over | `mutate_proposal` |
+//! | B8 | rounds without end, the highest number | `flood`, `nearby` |
+//! | B9 | spoiled, foreign, flipped seals | `mutate_commit` |
+//! | B10 | seals withheld and shown later | `Byzantine::withhold` with `replay`; `Schemes::late` |
+//! | B11 | a lock forgotten: twins, restarts from older disks | roles; `Schemes::forgetful`; `twins --forgetful` |
+//! | B12 | replays: old, a thousand times, of another chain with the same keys, after removal | `replay`, `repeat`, `foreign`, `note_removed` |
+//! | B13 | others' messages over an own connection | `replay`; identities on the transport are the network's matter |
+//! | B14 | floods of valid and of invalid messages | `flood`, `repeat`, `damage`; processor time is measured with real nodes |
+//! | B15 | heights up to a million ahead | `flood` |
+//! | B16 | bytes that are no message | `damage`; decoders are fuzzed beside |
+//! | B17 | lies about blocks: a head that is not there or is withdrawn, other bodies, seals, states | `tip`, `falsify`, `serve` |
+//! | B18 | votes cast twice, for anybody, at epochs | `other_block` with epochs of 3 to 30 blocks |
+//! | B19 | times as early and as late as others take them, and more | `other_block` |
+//! | B20 | transactions left out | `Schemes::censor` |
+//! | B21 | other heads to other nodes, marks kept back | `tip`, `told_mark` |
+//! | B22 | what would complete a quorum comes when the round is over | `spite` |
+//! | B23 | one honest node hears almost nobody but Byzantine ones | `eclipse` with `withhold` |
+//! | B24 | twins that share all they know, leaders and partitions of their choice | `twins`; the archive |
+//!
+//! Messages of another chain are sent only where signatures are bound to the chain: elsewhere such a
+//! message *is* one of this chain, and who uses a key twice has signed twice.
 
 use std::sync::Arc;
 
@@ -13,16 +43,12 @@ use peruri_ibft2::{
     crypto::Signature65,
     messages::{
         Block, CommitPayload, DecodeLimits, Dialect, Message, Payload, PreparePayload,
-        PreparedCertificate, Proposal, ProposalPayload, RoundChange, RoundChangePayload, RoundId,
-        Signed,
+        PreparedCertificate, Proposal, ProposalPayload, RoundChange, RoundId, Signed,
     },
 };
 
 use super::World;
-use crate::{choices::Stream::Adversary, keys::malleate, oracle::judge::Checked};
-
-/// Messages that Byzantine nodes remember.
-const ARCHIVE: usize = 400;
+use crate::{choices::Stream::Adversary, keys::malleate, oracle::judge::Checked, swarm::SECOND};
 
 impl World {
     /// A Byzantine node's core wants to send a message.
@@ -59,7 +85,13 @@ impl World {
             if self.choices.chance(Adversary, habits.damage) {
                 bytes = self.damage(&bytes);
             }
-            self.send_raw(node, *receiver, bytes)?;
+            if self.choices.chance(Adversary, self.swarm.schemes.late) {
+                self.marks.reach("message held back until the round is nearly over");
+                let late = self.swarm.base * SECOND * 9 / 10;
+                self.send_later(node, *receiver, bytes, late)?;
+            } else {
+                self.send_raw(node, *receiver, bytes)?;
+            }
             if self.choices.chance(Adversary, habits.replay) {
                 self.replay(node)?;
             }
@@ -67,67 +99,7 @@ impl World {
         Ok(())
     }
 
-    /// A Byzantine node has received a message.
-    pub(crate) fn provoke(&mut self, node: usize, bytes: &Bytes) -> Checked {
-        if !self.choices.chance(Adversary, self.swarm.byzantine.scripted) {
-            return Ok(());
-        }
-        let Ok(message) = Message::from_wire(bytes, &DecodeLimits::DEFAULT) else { return Ok(()) };
-        if self.choices.chance(Adversary, 20) {
-            return self.flood(node, message.id());
-        }
-        let count = self.choices.draw(Adversary, 3) + 1;
-        for _ in 0..count {
-            let made = self.script(node, &message);
-            for receiver in 0..self.nodes.len() {
-                if self.choices.chance(Adversary, 600) {
-                    self.send_raw(node, receiver, made.clone())?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Ever higher rounds, one message for each.
-    fn flood(&mut self, node: usize, id: RoundId) -> Checked {
-        self.marks.reach("rounds flooded by a Byzantine member");
-        let receiver = self.choices.draw(Adversary, self.nodes.len() as u32) as usize;
-        let start = id.round.saturating_add(self.choices.draw(Adversary, 2_000));
-        let digest = self.some_digest();
-        for step in 0..80 {
-            let id = RoundId::new(id.height, start.saturating_add(step));
-            let message = Message::Prepare(self.resign(node, PreparePayload { id, digest }));
-            self.send_raw(node, receiver, message.to_wire(Dialect::V26))?;
-        }
-        Ok(())
-    }
-
-    fn send_raw(&mut self, node: usize, receiver: usize, bytes: Bytes) -> Checked {
-        self.watch_byzantine(&bytes)?;
-        self.transmit(node, receiver, bytes);
-        Ok(())
-    }
-
-    /// Remembers a message for later use by Byzantine nodes.
-    pub(crate) fn archive(&mut self, bytes: &Bytes) {
-        if self.swarm.byzantine.members > 0 || self.swarm.hostile_outsiders {
-            if self.archive.len() >= ARCHIVE {
-                self.archive.pop_front();
-            }
-            self.archive.push_back(bytes.clone());
-        }
-    }
-
-    fn replay(&mut self, node: usize) -> Checked {
-        let count = self.archive.len() as u32;
-        let at = self.choices.draw(Adversary, count) as usize;
-        let Some(bytes) = self.archive.get(at).cloned() else { return Ok(()) };
-        self.marks.reach("old message sent again by a Byzantine member");
-        let receiver = self.choices.draw(Adversary, self.nodes.len() as u32) as usize;
-        self.send_raw(node, receiver, bytes)
-    }
-
-    fn damage(&mut self, bytes: &Bytes) -> Bytes {
+    pub(super) fn damage(&mut self, bytes: &Bytes) -> Bytes {
         let mut bytes = bytes.to_vec();
         let at = self.choices.draw(Adversary, bytes.len() as u32) as usize;
         match self.choices.draw(Adversary, 4) {
@@ -140,18 +112,18 @@ impl World {
         bytes.into()
     }
 
-    fn resign<P: Payload>(&self, node: usize, payload: P) -> Signed<P> {
+    pub(super) fn resign<P: Payload>(&self, node: usize, payload: P) -> Signed<P> {
         let hash = self.config.domain().signing_hash(&payload);
         let bytes = self.keys.sign(self.nodes[node].member, hash);
         Signed::new(payload, Signature65::new(bytes).expect("the key ring signs in range"))
     }
 
-    fn seal(&self, node: usize, digest: B256) -> Seal {
+    pub(super) fn seal(&self, node: usize, digest: B256) -> Seal {
         let bytes = self.keys.sign(self.nodes[node].member, digest);
         Seal::new(bytes).expect("the key ring signs in range")
     }
 
-    fn nearby(&mut self, id: RoundId) -> RoundId {
+    pub(super) fn nearby(&mut self, id: RoundId) -> RoundId {
         let mut id = id;
         match self.choices.draw(Adversary, 6) {
             0 => id.round = id.round.saturating_add(1),
@@ -167,7 +139,7 @@ impl World {
     }
 
     /// A digest that somebody has used.
-    fn some_digest(&mut self) -> SealDigest {
+    pub(super) fn some_digest(&mut self) -> SealDigest {
         let count = self.archive.len() as u32;
         for _ in 0..4 {
             let at = self.choices.draw(Adversary, count) as usize;
@@ -181,11 +153,25 @@ impl World {
         SealDigest(B256::repeat_byte(7))
     }
 
+    /// A seal that somebody has sent.
+    fn some_seal(&mut self) -> Option<Seal> {
+        let at = self.choices.draw(Adversary, self.archive.len() as u32) as usize;
+        let found = self.archive.iter().skip(at).find_map(|bytes| {
+            match Message::from_wire(bytes, &DecodeLimits::DEFAULT) {
+                Ok(Message::Commit(signed)) => Some(signed.payload.seal),
+                _ => None,
+            }
+        })?;
+        self.marks.reach("seal of another Commit stolen");
+        Some(found)
+    }
+
     /// The same block with a small change.
-    fn other_block(&mut self, node: usize, block: &Block) -> Option<Block> {
+    pub(super) fn other_block(&mut self, node: usize, block: &Block) -> Option<Block> {
         let mut header = alloy_consensus::Header::from(block.header.clone());
         let mut extra = ExtraData::decode(&header.extra_data).ok()?;
-        match self.choices.draw(Adversary, 8) {
+        let ways = if self.swarm.schemes.inventive { 14 } else { 8 };
+        match self.choices.draw(Adversary, ways) {
             0 => header.timestamp += 1,
             1 => {
                 let member = self.choices.draw(Adversary, self.keys.len() as u32) as usize;
@@ -207,9 +193,19 @@ impl World {
                 extra.validators.retain(|member| *member == own);
             }
             6 => header.timestamp += 100_000,
+            8 => header.parent_hash = B256::repeat_byte(2),
+            9 => header.gas_used = header.gas_limit + 1,
+            // As far ahead as others take it.
+            10 => header.timestamp = self.clocks(node).unix_ms / 1_000 + 1,
+            11 => extra.round = extra.round.wrapping_add(1),
+            12 => header.extra_data = Bytes::from(vec![0x80; 40]),
+            13 => {
+                let body = Bytes::from(vec![0; 200_000]);
+                header.transactions_root = alloy_primitives::keccak256(&body);
+                return Some(Block { header: IbftHeader::from(header), body });
+            }
             _ => {
-                let number = self.transactions + 1;
-                self.transactions = number;
+                let number = self.next_transaction();
                 let body = super::block::body(&[number]);
                 let parent = B256::from(header.parent_hash);
                 let root = self.nodes.iter().find_map(|node| {
@@ -222,7 +218,10 @@ impl World {
                 return Some(Block { header: IbftHeader::from(header), body });
             }
         }
-        header.extra_data = extra.encode(Form::All);
+        if header.extra_data.first() != Some(&0x80) {
+            header.extra_data = extra.encode(Form::All);
+        }
+        self.marks.reach("block spoiled by a Byzantine member");
         Some(Block { header: IbftHeader::from(header), body: block.body.clone() })
     }
 
@@ -250,7 +249,8 @@ impl World {
 
     fn mutate_commit(&mut self, node: usize, payload: CommitPayload) -> Message {
         let mut payload = payload;
-        match self.choices.draw(Adversary, 5) {
+        let ways = if self.swarm.schemes.inventive { 7 } else { 5 };
+        match self.choices.draw(Adversary, ways) {
             0 => payload.id = self.nearby(payload.id),
             1 => payload.digest = self.some_digest(),
             2 => payload.seal = self.seal(node, B256::repeat_byte(5)),
@@ -258,6 +258,9 @@ impl World {
                 let flipped = malleate(payload.seal.as_bytes());
                 payload.seal = Seal::new(flipped).unwrap_or(payload.seal);
             }
+            // The seal of somebody else, or of another round.
+            5 => payload.seal = self.some_seal().unwrap_or(payload.seal),
+            6 => payload.id.round = payload.id.round.saturating_add(1),
             _ => {
                 // Another block, with a seal that fits it.
                 payload.digest = self.some_digest();
@@ -327,7 +330,7 @@ impl World {
     }
 
     /// A certificate that somebody has sent, with its block.
-    fn some_certificate(&mut self) -> Option<(Arc<PreparedCertificate>, Arc<Block>)> {
+    pub(super) fn some_certificate(&mut self) -> Option<(Arc<PreparedCertificate>, Arc<Block>)> {
         let start = self.choices.draw(Adversary, self.archive.len() as u32) as usize;
         let count = self.archive.len();
         (0..count).find_map(|step| {
@@ -391,59 +394,5 @@ impl World {
         }
         self.marks.reach("certificate forged");
         forged
-    }
-
-    /// A message that no core would send now.
-    fn script(&mut self, node: usize, heard: &Message) -> Bytes {
-        let id = heard.id();
-        let digest = match heard.signed_payload().digest() {
-            Some(digest) => digest,
-            None => self.some_digest(),
-        };
-        let made = match self.choices.draw(Adversary, 8) {
-            // Votes for everything.
-            0 => Message::Prepare(self.resign(node, PreparePayload { id, digest })),
-            1 | 2 => {
-                let seal = self.seal(node, digest.0);
-                Message::Commit(self.resign(node, CommitPayload { id, digest, seal }))
-            }
-            // Gives up the round early, with or without a certificate of somebody else.
-            3 | 4 => {
-                let target = RoundId::new(id.height, id.round.saturating_add(1));
-                let known = self.some_certificate();
-                let fits = known.filter(|(certificate, _)| {
-                    let of = certificate.proposal.payload.id;
-                    of.height == target.height && of.round < target.round
-                });
-                let (certificate, block) =
-                    fits.map_or((None, None), |(one, other)| (Some(one), Some(other)));
-                let payload = RoundChangePayload { id: target, certificate };
-                Message::RoundChange(RoundChange { signed: self.resign(node, payload), block })
-            }
-            // Far rounds and heights.
-            5 => {
-                let id = self.nearby(id);
-                let payload = RoundChangePayload { id, certificate: None };
-                let signed = self.resign(node, payload);
-                Message::RoundChange(RoundChange { signed, block: None })
-            }
-            6 => {
-                let id = self.nearby(id);
-                Message::Prepare(self.resign(node, PreparePayload { id, digest }))
-            }
-            // A proposal out of turn.
-            _ => match heard.block() {
-                Some(block) => {
-                    let block = self.other_block(node, block).unwrap_or_else(|| (**block).clone());
-                    let digest = block.digest().unwrap_or(digest);
-                    let signed = self.resign(node, ProposalPayload { id, digest });
-                    let round_changes = None;
-                    Message::Proposal(Proposal { signed, block: Arc::new(block), round_changes })
-                }
-                None => Message::Prepare(self.resign(node, PreparePayload { id, digest })),
-            },
-        };
-        self.marks.reach("message made up by a Byzantine member");
-        made.to_wire(Dialect::V26)
     }
 }

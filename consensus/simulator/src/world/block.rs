@@ -54,6 +54,13 @@ pub(crate) fn body(transactions: &[u64]) -> Bytes {
     body.into()
 }
 
+/// The transactions of a body that [`body`] made.
+pub(crate) fn transactions(body: &[u8]) -> Vec<u64> {
+    let mut rest = body;
+    let items = rlp::take(&mut rest).and_then(|list| list.items()).unwrap_or_default();
+    items.iter().filter_map(|item| item.number()).collect()
+}
+
 /// The state after a block.
 pub(crate) fn execute(parent: B256, body: &[u8]) -> B256 {
     keccak256([parent.as_slice(), body].concat())

@@ -22,6 +22,7 @@ use crate::{
     choices::Stream,
     keys::malleate,
     oracle::judge::{Checked, broken},
+    trace::Trace,
 };
 
 type Inputs = VecDeque<Input>;
@@ -93,6 +94,9 @@ impl World {
                 Ok(())
             }
             Effect::BuildBlock { request, parent, round, coinbase, extra_data, not_before } => {
+                if self.nodes[node].is_honest() {
+                    self.watch_vote(node, &extra_data)?;
+                }
                 let clock = self.clocks(node);
                 let time = fresh_timestamp(clock.unix_ms, round).max(not_before);
                 let Some(block) = self.build(node, parent.0, coinbase, extra_data, time) else {
@@ -165,6 +169,10 @@ impl World {
         let written = owner.sign.write(image);
         let life = owner.life;
         let delay = self.duration(Stream::Disk, self.swarm.sync);
+        if self.choices.chance(Stream::Disk, self.failing_syncs()) {
+            self.after(delay, Event::SyncFailed { node, life });
+            return Ok(());
+        }
         if delay == 0 {
             self.watch_synced(node, written)?;
             self.nodes[node].durable = token;
@@ -239,20 +247,28 @@ impl World {
         if self.nodes[node].role == Role::Byzantine {
             return self.send_byzantine(node, &receivers, bytes);
         }
-        self.watch_send(node, &bytes)?;
+        let key = Trace::of(&bytes);
+        self.watch_send(node, &bytes, key)?;
         for receiver in receivers {
-            self.transmit(node, receiver, bytes.clone());
+            self.transmit(node, receiver, bytes.clone(), key, 0);
         }
         Ok(())
     }
 
     /// Puts a message on its way.
-    pub(crate) fn transmit(&mut self, from: usize, to: usize, bytes: Bytes) {
+    pub(crate) fn transmit(&mut self, from: usize, to: usize, bytes: Bytes, key: u64, late: u64) {
         let Some(conn) = self.nodes[from].peers.get(&to).copied() else { return };
-        let Some(held) = self.planned(from, to, &bytes) else { return };
-        for delay in self.network.deliveries(from, to, &mut self.choices).into_iter().flatten() {
+        let Some(held) = self.planned(from, to, key) else {
+            return self.draw_arrow(from, to, key, false);
+        };
+        let held = held + late + self.spite(to, key);
+        let deliveries = self.network.deliveries(from, to, &mut self.choices);
+        if deliveries[0].is_none() {
+            self.draw_arrow(from, to, key, false);
+        }
+        for delay in deliveries.into_iter().flatten() {
             let delay = delay + held;
-            self.after(delay, Event::Deliver { to, from, conn, bytes: bytes.clone() });
+            self.after(delay, Event::Deliver { to, from, conn, bytes: bytes.clone(), key });
         }
     }
 
@@ -281,6 +297,11 @@ impl World {
                 validator && Some(member) != author && Some(*peer) != deliverer
             })
             .collect()
+    }
+
+    /// Syncs that fail, per mille.
+    fn failing_syncs(&self) -> u32 {
+        if self.is_faulty() { self.swarm.failing_syncs } else { 0 }
     }
 
     /// A duration of at most `longest`, shortest first.
@@ -312,7 +333,12 @@ impl World {
         if head.sealed.view.hash != parent {
             return None;
         }
-        let body = if owner.pending { vec![self.next_transaction()] } else { Vec::new() };
+        let censors = owner.role == Role::Byzantine && self.swarm.schemes.censor;
+        if censors && !owner.pool.is_empty() {
+            self.marks.reach("transactions left out by a Byzantine proposer");
+        }
+        let body: Vec<u64> =
+            if censors { Vec::new() } else { owner.pool.iter().copied().collect() };
         Some(block::build(&head.sealed, coinbase, extra_data, time, block::body(&body)))
     }
 
@@ -355,8 +381,10 @@ impl World {
         };
         let height = sealed.view.number;
         if self.nodes[node].is_honest() {
+            let first = height > self.judge.head();
             self.judge.finalised(node, &sealed.view)?;
             self.watch_final(node, &sealed.view);
+            self.note_final(&sealed.view, &sealed.block.body, first)?;
             self.watch_execution(node, &sealed)?;
             self.watch_own_seal(node, &sealed.view)?;
         }
@@ -377,6 +405,7 @@ impl World {
                 sealed.view.seals.len()
             )
         });
+        self.draw_note(node, || format!("final {height}/{}", sealed.view.round));
         let sealed = Arc::new(sealed);
         self.state_after(&sealed);
         let owner = &mut self.nodes[node];
@@ -384,6 +413,10 @@ impl World {
         owner.store.push(Arc::new(Stored { sealed, sequence }));
         let life = owner.life;
         let delay = self.duration(Stream::Disk, self.swarm.sync);
+        if self.choices.chance(Stream::Disk, self.failing_syncs()) {
+            self.after(delay, Event::SyncFailed { node, life });
+            return Ok(());
+        }
         self.after(delay, Event::Stored { node, life, height });
         let _ = inputs;
         Ok(())
@@ -419,10 +452,17 @@ pub(crate) fn short(hash: &B256) -> String {
 pub(crate) trait OwnSend {
     /// True for a message that waits for the sign state.
     fn is_own_send(&self) -> bool;
+    /// True for a Commit that does.
+    fn is_own_commit(&self) -> bool;
 }
 
 impl OwnSend for Effect {
     fn is_own_send(&self) -> bool {
         matches!(self, Self::Send { after: Some(_), .. })
+    }
+
+    fn is_own_commit(&self) -> bool {
+        let code = Some(&crate::oracle::wire::Kind::Commit.code());
+        matches!(self, Self::Send { after: Some(_), bytes, .. } if bytes.first() == code)
     }
 }

@@ -8,7 +8,7 @@ use peruri_ibft2::core::{Input, TimerId};
 use super::block::Sealed;
 
 /// Something that is going to happen.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Event {
     /// A message arrives over a connection.
     Deliver {
@@ -20,6 +20,8 @@ pub enum Event {
         conn: u64,
         /// Code and RLP.
         bytes: Bytes,
+        /// Hash of those bytes.
+        key: u64,
     },
     /// A node's own driver answers.
     Answer {
@@ -110,6 +112,24 @@ pub enum Event {
         /// In ascending order.
         blocks: Vec<Arc<Sealed>>,
     },
+    /// A sync fails: the process ends.
+    SyncFailed {
+        /// The node.
+        node: usize,
+        /// In which of its lives it was asked for.
+        life: u32,
+    },
+    /// A transaction comes from another node.
+    Transaction {
+        /// The receiver.
+        to: usize,
+        /// The sender.
+        from: usize,
+        /// The connection.
+        conn: u64,
+        /// Its number.
+        transaction: u64,
+    },
     /// Something goes wrong.
     Fault(Fault),
 }
@@ -131,6 +151,37 @@ pub enum Fault {
     Work,
     /// Everything heals.
     Heal,
+    /// A Byzantine node restarts from an older disk.
+    Forget(usize),
+    /// Any of them does.
+    Amnesia,
+    /// A partition comes and goes.
+    Flap,
+    /// A node is suspended.
+    Suspend,
+    /// It goes on.
+    Wake(usize),
+    /// The next node gets the newer release.
+    Upgrade,
+}
+
+impl Event {
+    /// The node that has to run for this to happen.
+    pub const fn node(&self) -> Option<usize> {
+        match self {
+            Self::Deliver { to, .. }
+            | Self::Head { to, .. }
+            | Self::Fetch { to, .. }
+            | Self::Blocks { to, .. }
+            | Self::Transaction { to, .. } => Some(*to),
+            Self::Answer { node, .. }
+            | Self::Timer { node, .. }
+            | Self::Synced { node, .. }
+            | Self::SyncFailed { node, .. }
+            | Self::Stored { node, .. } => Some(*node),
+            Self::Connect { .. } | Self::Disconnect { .. } | Self::Fault(_) => None,
+        }
+    }
 }
 
 impl Fault {
@@ -144,12 +195,18 @@ impl Fault {
             Self::Work => 4,
             Self::Heal => 5,
             Self::Start(node) => 0x100 | node as u64,
+            Self::Forget(node) => 0x200 | node as u64,
+            Self::Amnesia => 6,
+            Self::Flap => 7,
+            Self::Suspend => 8,
+            Self::Upgrade => 9,
+            Self::Wake(node) => 0x300 | node as u64,
         }
     }
 }
 
 /// An event in the queue: the earliest first, then in the order of their making.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Queued {
     /// When, in microseconds.
     pub at: u64,

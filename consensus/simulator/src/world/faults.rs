@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use peruri_ibft2::core::{Input, Wish};
+use peruri_ibft2::{
+    core::{Input, Wish},
+    sign_state::SignRecord,
+};
 
 use super::{Event, Fault, Loss, Role, World};
 use crate::{
@@ -39,6 +42,10 @@ impl World {
             (if self.swarm.jumps { 3_000_000 } else { 0 }, Fault::Clock),
             (self.swarm.votes, Fault::Vote),
             (1_500_000, Fault::Work),
+            (self.swarm.flapping, Fault::Flap),
+            (self.swarm.suspends, Fault::Suspend),
+            (self.swarm.upgrades, Fault::Upgrade),
+            (if self.swarm.schemes.forgetful { 2_000_000 } else { 0 }, Fault::Amnesia),
         ] {
             if mean > 0 {
                 self.schedule(mean, fault);
@@ -69,13 +76,20 @@ impl World {
                 (0..self.nodes.len()).map(|node| u32::from(node == alone)).collect();
             self.network.divide(&groups);
         }
-        self.after(self.swarm.safety, Event::Fault(Fault::Heal));
+        if self.swarm.schemes.eclipse {
+            self.eclipse();
+        }
+        if self.plan.is_none() {
+            self.after(self.swarm.safety, Event::Fault(Fault::Heal));
+        }
     }
 
     fn schedule(&mut self, mean: u64, fault: Fault) {
         let stream = match fault {
             Fault::Partition => Stream::Topology,
-            Fault::Crash | Fault::Start(_) => Stream::Crash,
+            Fault::Crash | Fault::Start(_) | Fault::Suspend | Fault::Upgrade => Stream::Crash,
+            Fault::Flap => Stream::Topology,
+            Fault::Amnesia => Stream::Adversary,
             Fault::Clock => Stream::Clock,
             _ => Stream::Workload,
         };
@@ -89,9 +103,14 @@ impl World {
         let again = match fault {
             Fault::Heal => return self.heal(),
             Fault::Start(node) => return self.start(node),
+            Fault::Forget(node) => return self.forget(node),
             Fault::Work => {
                 self.work()?;
                 1_500_000
+            }
+            Fault::Wake(node) => {
+                self.wake(node);
+                return Ok(());
             }
             _ if !self.is_faulty() => return Ok(()),
             Fault::Partition => {
@@ -110,6 +129,22 @@ impl World {
                 self.vote()?;
                 self.swarm.votes
             }
+            Fault::Flap => {
+                self.flap();
+                self.swarm.flapping
+            }
+            Fault::Suspend => {
+                self.suspend();
+                self.swarm.suspends
+            }
+            Fault::Upgrade => {
+                self.upgrade();
+                self.swarm.upgrades
+            }
+            Fault::Amnesia => {
+                self.amnesia()?;
+                2_000_000
+            }
         };
         if self.is_faulty() || fault == Fault::Work {
             self.schedule(again, fault);
@@ -119,15 +154,19 @@ impl World {
 
     fn work(&mut self) -> Checked {
         let node = self.choices.draw(Stream::Workload, self.nodes.len() as u32) as usize;
-        if self.nodes[node].is_up() {
-            self.nodes[node].pending = true;
-            return self.give(node, Input::WorkPending);
+        if self.nodes[node].asleep {
+            return Ok(());
         }
-        Ok(())
+        let transaction = self.next_transaction();
+        self.accept_transaction(node, transaction)
     }
 
     fn partition(&mut self) {
         let count = self.nodes.len();
+        if self.swarm.bridges && self.choices.chance(Stream::Topology, 250) {
+            self.bridge();
+            return self.settle_connections();
+        }
         match self.choices.draw(Stream::Topology, 5) {
             0 => self.network.divide(&vec![0; count]),
             1 => {
@@ -158,6 +197,7 @@ impl World {
             }
         }
         self.tell(|| "the partition changes".into());
+        self.draw_all(|| "the partition changes".into());
         self.settle_connections();
     }
 
@@ -227,7 +267,7 @@ impl World {
             _ if faulty > 0 => Wish::Add { force: false },
             _ => Wish::Drop { force: false },
         };
-        if self.nodes[node].is_up() {
+        if self.nodes[node].is_up() && !self.nodes[node].asleep {
             self.marks.reach("vote wished");
             let subject = self.keys.address(subject);
             return self.give(node, Input::Vote { subject, wish });
@@ -245,9 +285,10 @@ impl World {
         {
             return Loss::Nothing;
         }
-        let loss = self
-            .choices
-            .pick(Stream::Disk, &[Loss::Nothing, Loss::Older, Loss::Missing, Loss::Damaged]);
+        let loss = self.choices.pick(
+            Stream::Disk,
+            &[Loss::Nothing, Loss::Older, Loss::Missing, Loss::Damaged, Loss::Flipped],
+        );
         match loss {
             Loss::Nothing => return loss,
             Loss::Older => {
@@ -257,6 +298,21 @@ impl World {
                 let Some(older) = older else { return Loss::Nothing };
                 self.nodes[node].sign.replace(Some(older));
                 self.marks.reach("older sign state restored");
+            }
+            Loss::Flipped => {
+                let image = self.nodes[node].sign.durable().cloned();
+                let before = self.nodes[node].history.last().cloned();
+                let (Some(image), Some(before)) = (image, before) else {
+                    return Loss::Nothing;
+                };
+                // The flip shows: what is read is not what was written.
+                let mut bytes = image.record.encode().to_vec();
+                let bit = self.choices.draw(Stream::Disk, bytes.len() as u32 * 8) as usize;
+                bytes[bit / 8] ^= 1 << (bit % 8);
+                let read = SignRecord::decode(&bytes);
+                debug_assert!(read.is_err() || read.is_ok_and(|record| record != *image.record));
+                self.nodes[node].sign.replace(Some(before));
+                self.marks.reach("bit flipped in the newer slot of the sign state");
             }
             Loss::Missing => {
                 self.nodes[node].sign.replace(None);

@@ -4,10 +4,8 @@ use super::{Event, Fault, Role, World};
 use crate::{
     choices::Stream,
     network::Rates,
-    oracle::{
-        judge::{Checked, broken},
-        sizes,
-    },
+    oracle::{judge::Checked, sizes},
+    swarm::SECOND,
 };
 
 /// In which phase a run is.
@@ -17,13 +15,9 @@ pub(crate) enum Phase {
     Safety,
     /// Nothing goes wrong any more.
     Calm {
-        /// Since when.
-        since: u64,
-        /// The highest final block then.
+        /// The highest final block at the beginning.
         head: u64,
-        /// By when the next one must be final.
-        deadline: u64,
-        /// When it was.
+        /// When the next one was final.
         first: Option<u64>,
         /// By when the whole suffix must be final on every node.
         end: u64,
@@ -41,6 +35,9 @@ impl World {
     /// Everything heals: a random part of the faulty nodes stays away, all others come back.
     pub(crate) fn heal(&mut self) -> Checked {
         self.network.heal();
+        for node in 0..self.nodes.len() {
+            self.wake(node);
+        }
         self.network.rates = Rates::CALM;
         self.swarm.sync = self.swarm.sync.min(5_000);
         self.swarm.work = self.swarm.work.min(5_000);
@@ -49,8 +46,13 @@ impl World {
         let spare = n - sizes::quorum(n);
         let faulty = self.swarm.byzantine.members + self.swarm.amnesia;
         let doubtful = self.doubtful();
-        let may_die =
-            if self.swarm.votes > 0 { 0 } else { spare.saturating_sub(faulty + doubtful) };
+        let may_die = if self.swarm.votes > 0
+            || self.swarm.transitions.iter().any(|one| one.validators.is_some())
+        {
+            0
+        } else {
+            spare.saturating_sub(faulty + doubtful)
+        };
         let able = faulty + doubtful <= spare;
         if !able {
             self.marks.reach("too many in doubt to go on");
@@ -73,20 +75,23 @@ impl World {
             }
         }
         self.settle_connections();
-        let silent = (dead - left + faulty + doubtful) as u64;
+        // What was on its way over connections that broke and came back arrives after all.
+        for from in 0..self.nodes.len() {
+            let peers: Vec<_> =
+                self.nodes[from].peers.iter().map(|(to, conn)| (*to, *conn)).collect();
+            for (to, conn) in peers {
+                self.share_pool(from, to, conn);
+            }
+        }
+        let silent = dead - left + faulty + doubtful;
         if silent > 0 {
             self.marks.reach("healed with members missing");
         }
-        let (base, cap) = (self.swarm.base * 1_000_000, self.swarm.cap() * 1_000_000);
-        // The bound holds from the moment at which all are connected; an idle height may wait for
-        // its empty block, and the chain's time may be ahead of the clocks by a period.
-        let connected = self.now + 1_200_000;
-        let idle = (self.swarm.period + self.swarm.empty_period) * 1_000_000;
-        let bound = (silent + 1) * cap + 3 * base + idle;
-        let deadline = connected + bound;
-        let end = deadline + (self.swarm.suffix + 2) * (bound + idle);
-        self.phase = Phase::Calm { since: self.now, head, deadline, first: None, end, able };
+        self.note_healed(silent);
+        let end = self.progress.end(self.swarm.suffix);
+        self.phase = Phase::Calm { head, first: None, end, able };
         self.tell(|| format!("everything heals at height {head}, {silent} missing"));
+        self.draw_all(|| format!("everything heals at height {head}, {silent} missing"));
         Ok(())
     }
 
@@ -120,27 +125,18 @@ impl World {
 
     /// Whether the run has shown what it had to.
     pub(crate) fn is_over(&mut self) -> Result<bool, crate::oracle::Violation> {
-        let Phase::Calm { since, head, deadline, first, end, able } = self.phase else {
-            return Ok(false);
-        };
+        let Phase::Calm { head, first, end, able } = self.phase else { return Ok(false) };
         if first.is_none() {
             if self.judge.head() > head {
-                let took = self.now - since;
-                if took > self.swarm.cap() * 1_000_000 {
+                if self.progress.waited(self.now) > self.swarm.cap() * SECOND {
                     self.marks.reach("more than a cap until the first block after healing");
                 }
-                let first = Some(self.now);
-                self.phase = Phase::Calm { since, head, deadline, first, end, able };
-            } else if self.now > deadline && !(able && self.is_able()) {
+                self.phase = Phase::Calm { head, first: Some(self.now), end, able };
+            } else if self.now > self.progress.deadline() {
+                if able && self.is_able() {
+                    self.progress.stuck(self.now)?;
+                }
                 return Ok(true);
-            } else if self.now > deadline {
-                broken(
-                    "L2",
-                    format!(
-                        "height {head} is stuck {} s after healing",
-                        (self.now - since) / 1_000_000
-                    ),
-                )?;
             }
             return Ok(false);
         }
@@ -148,21 +144,29 @@ impl World {
         let behind = self.nodes.iter().position(|node| {
             node.is_up() && node.is_honest() && node.store.durable_head() < wanted
         });
-        match behind {
-            None => Ok(true),
-            Some(_) if self.now > end && !self.is_able() => {
-                self.marks.reach("too many in doubt to go on");
-                Ok(true)
+        let Some(node) = behind else {
+            self.progress.none_forgotten(wanted)?;
+            if self.progress.judged > 0 {
+                self.marks.reach("heights without faults judged by their length");
             }
-            Some(node) if self.now > end => broken(
-                "L3",
-                format!(
-                    "node {node} is at {} of {wanted} {} s after healing",
-                    self.nodes[node].store.durable_head(),
-                    (self.now - since) / 1_000_000
-                ),
-            ),
-            Some(_) => Ok(false),
+            return Ok(true);
+        };
+        if self.now <= end {
+            return Ok(false);
+        }
+        if !self.is_able() {
+            self.marks.reach("too many in doubt to go on");
+            return Ok(true);
+        }
+        self.progress.behind(self.now, node, self.nodes[node].store.durable_head(), wanted)?;
+        Ok(true)
+    }
+
+    /// When the first block after healing was final.
+    pub(crate) const fn first_block_at(&self) -> Option<u64> {
+        match self.phase {
+            Phase::Calm { first, .. } => first,
+            Phase::Safety => None,
         }
     }
 }

@@ -2,12 +2,16 @@
 
 mod adversary;
 pub(crate) mod block;
+pub mod chart;
 mod driver;
 mod event;
 mod faults;
 mod liveness;
 mod node;
+mod progress;
+mod scheduler;
 mod start;
+mod strategist;
 mod sync;
 mod watch;
 
@@ -16,9 +20,9 @@ use std::{
     sync::Arc,
 };
 
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::{Address, B256, Bytes};
 use peruri_ibft2::{
-    BesuDialect, ForkPoints, Ibft2Config, Ibft2Schedule, ValidatorState,
+    BesuDialect, ForkPoints, Ibft2Config, Ibft2Schedule, Transition, ValidatorState,
     core::{Config, Input, Now},
 };
 
@@ -36,15 +40,19 @@ use crate::{
         Chain, Judge, View, Violation,
         judge::{Checked, broken},
         members::Rules,
+        progress::Progress,
         wire::Kind,
     },
-    swarm::Swarm,
-    trace::Trace,
+    swarm::{SECOND, Swarm},
+    trace::{Quick, Trace},
 };
 use event::Queued;
 
 /// Chain id of the simulated chain.
 pub const CHAIN_ID: u64 = 4_711;
+
+/// How long after the end of a chosen round a forgetful twin restarts, in microseconds.
+const LATER: u64 = 100_001;
 
 /// More events than any run should need.
 const EVENT_LIMIT: u64 = 3_000_000;
@@ -64,13 +72,12 @@ pub struct Outcome {
     pub time: u64,
     /// Height that an honest node reached.
     pub head: u64,
-    /// The highest round of the first height in which anything was sent before healing, in a
-    /// systematic scenario.
-    pub reached: u32,
     /// Situations reached.
     pub marks: Marks,
     /// What happened, if it was logged.
     pub log: Vec<String>,
+    /// The chart of messages, if it was logged.
+    pub chart: chart::Chart,
 }
 
 /// What is known of a message that was sent.
@@ -86,10 +93,14 @@ struct Known {
     kind: Kind,
     /// Its round.
     round: u32,
+    /// The beginning of its digest, for charts.
+    tag: Option<[u8; 2]>,
+    /// The round of its certificate, for charts.
+    certificate: Option<u32>,
 }
 
 /// A run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct World {
     /// Its shape.
     pub swarm: Swarm,
@@ -105,16 +116,18 @@ pub struct World {
     pub judge: Judge,
     /// What the network does with the first height, in a systematic scenario.
     pub plan: Option<crate::twins::Plan>,
-    reached: u32,
+    /// Whether something was sent on which a round of the plan that is not chosen yet decides.
+    asked: bool,
     /// Situations reached.
     pub marks: Marks,
     /// Time in microseconds.
     pub now: u64,
     config: Config,
     old_config: Config,
-    states: HashMap<B256, Arc<ValidatorState>>,
-    known: HashMap<u64, Known>,
+    states: HashMap<B256, Arc<ValidatorState>, Quick>,
+    known: HashMap<u64, Known, Quick>,
     queue: BinaryHeap<Queued>,
+    begun: bool,
     made: u64,
     events: u64,
     steps: u64,
@@ -122,17 +135,28 @@ pub struct World {
     transactions: u64,
     trace: Trace,
     log: Option<Vec<String>>,
+    chart: Option<chart::Chart>,
     phase: liveness::Phase,
     /// Wire messages sent so far, for replays by Byzantine members.
     archive: VecDeque<Bytes>,
     /// Members whose sign state was tampered with, and those it may still happen to.
     amnesiacs: BTreeMap<usize, bool>,
-    /// What those members have signed: height, round, content.
-    forgettable: BTreeMap<usize, Vec<(u64, u32, u64)>>,
+    /// What those members have signed: height, round, kind, content.
+    forgettable: BTreeMap<usize, Vec<(u64, u32, Kind, u64)>>,
     /// Who has received it, in which life and when, by content.
     sightings: HashMap<u64, Vec<(usize, u32, u64)>>,
     /// When connections were made.
     since: HashMap<u64, u64>,
+    /// The judge of liveness.
+    pub progress: Progress,
+    /// When a node got work last.
+    worked_at: u64,
+    /// Whether somebody has lied about blocks.
+    lied: bool,
+    /// Whether the flapping partition is there.
+    flapped: bool,
+    /// Authors of what is on its way to a node, and whether its quorums are kept away from it.
+    aimed: BTreeMap<(u64, u32, usize), scheduler::Aim>,
 }
 
 impl World {
@@ -140,14 +164,24 @@ impl World {
     pub fn new(swarm: Swarm, mut choices: Choices, log: bool) -> Self {
         let keys = KeyRing::new(swarm.scheme, swarm.members());
         let validators = keys.addresses();
-        let genesis_members: Vec<_> = spread(swarm.validators, swarm.outsiders)
-            .into_iter()
-            .map(|member| validators[member])
-            .collect();
+        let genesis_members: Vec<_> =
+            swarm.first_validators().into_iter().map(|member| validators[member]).collect();
         let genesis = block::genesis(genesis_members.clone());
         let view = View::read(&alloy_rlp::encode(&genesis)).expect("genesis has extraData");
-        let config = config(&swarm, view.hash, BesuDialect::V26);
-        let rules = Rules { epoch: swarm.epoch, overrides: BTreeMap::new() };
+        let config = config(&swarm, &validators, view.hash, BesuDialect::V26);
+        let listed = |members: &Vec<usize>| {
+            members.iter().map(|member| validators[*member]).collect::<Vec<_>>()
+        };
+        let overrides = swarm
+            .transitions
+            .iter()
+            .filter_map(|change| Some((change.block, listed(change.validators.as_ref()?))))
+            .collect();
+        let rules = Rules { epoch: swarm.epoch, overrides };
+        let mut periods = BTreeMap::from([(0, swarm.period)]);
+        periods.extend(
+            swarm.transitions.iter().filter_map(|change| Some((change.block, change.period?))),
+        );
         let mut domain = Vec::new();
         if swarm.chain_bound {
             domain.extend_from_slice(&CHAIN_ID.to_be_bytes());
@@ -156,13 +190,15 @@ impl World {
         let judge = Judge::new(Chain {
             rules,
             genesis: view.clone(),
-            period: swarm.period,
+            periods,
             recovery: keys.recovery(),
             vanity: swarm.chain_bound.then_some(view.hash),
             domain,
         });
-        let state = ValidatorState::new(genesis_members.into_iter().collect());
-        let states = HashMap::from([(view.hash, Arc::new(state))]);
+        let first = rules_first(&config).unwrap_or(genesis_members.into_iter().collect());
+        let state = ValidatorState::new(first);
+        let mut states = HashMap::<_, _, Quick>::default();
+        states.insert(view.hash, Arc::new(state));
         let header = peruri_ibft2::IbftHeader::from(genesis);
         let block = peruri_ibft2::messages::Block {
             header,
@@ -182,11 +218,12 @@ impl World {
             .collect();
         let network = Network::new(nodes.len(), swarm.rates.clone(), &mut choices);
         Self {
-            old_config: self::config(&swarm, genesis.view.hash, BesuDialect::V25),
+            old_config: self::config(&swarm, &validators, genesis.view.hash, BesuDialect::V25),
             config,
             states,
-            known: HashMap::new(),
+            known: HashMap::default(),
             queue: BinaryHeap::new(),
+            begun: false,
             made: 0,
             events: 0,
             steps: 0,
@@ -194,12 +231,18 @@ impl World {
             transactions: 0,
             trace: Trace::default(),
             log: log.then(Vec::new),
+            chart: log.then(chart::Chart::default),
             phase: liveness::Phase::Safety,
             archive: VecDeque::new(),
             amnesiacs: BTreeMap::new(),
             forgettable: BTreeMap::new(),
             sightings: HashMap::new(),
             since: HashMap::new(),
+            progress: Progress::new(progress::terms(&swarm)),
+            worked_at: 0,
+            lied: false,
+            flapped: false,
+            aimed: BTreeMap::new(),
             swarm,
             choices,
             keys,
@@ -207,7 +250,7 @@ impl World {
             nodes,
             judge,
             plan: None,
-            reached: 0,
+            asked: false,
             marks: Marks::default(),
             now: 0,
         }
@@ -231,6 +274,24 @@ impl World {
         self.old_config.mutant = Some(mutant);
     }
 
+    /// In a systematic scenario: runs up to the event before the first one on which a round that is
+    /// not chosen yet decides. `None` if the run is over before.
+    pub(crate) fn before_choice(&self) -> Option<Self> {
+        let mut probe = self.clone();
+        probe.asked = false;
+        while !probe.asked {
+            // What is broken breaks again in the run that is judged.
+            if !matches!(probe.one_more(), Ok(false)) {
+                return None;
+            }
+        }
+        let mut before = self.clone();
+        while before.events + 1 < probe.events {
+            before.one_more().ok()?;
+        }
+        Some(before)
+    }
+
     /// Runs to the end.
     pub fn run(mut self) -> Outcome {
         let result = self.play();
@@ -244,7 +305,10 @@ impl World {
         (self.outcome(result), tape)
     }
 
-    fn outcome(self, result: Checked) -> Outcome {
+    fn outcome(mut self, result: Checked) -> Outcome {
+        if let Err(violation) = &result {
+            self.draw_all(|| violation.to_string());
+        }
         let mut trace = self.trace;
         trace.number(self.events);
         trace.number(self.judge.head());
@@ -255,26 +319,32 @@ impl World {
             steps: self.steps,
             time: self.now,
             head: self.judge.head(),
-            reached: self.reached,
             marks: self.marks,
             log: self.log.unwrap_or_default(),
+            chart: self.chart.unwrap_or_default(),
         }
     }
 
     fn play(&mut self) -> Checked {
-        self.begin()?;
-        while let Some(next) = self.queue.pop() {
-            self.now = self.now.max(next.at);
-            self.events += 1;
-            if self.events > EVENT_LIMIT {
-                return broken("S14", format!("{EVENT_LIMIT} events in {} µs", self.now));
-            }
-            self.handle(next.event)?;
-            if self.is_over()? {
-                return Ok(());
-            }
+        while !self.one_more()? {}
+        Ok(())
+    }
+
+    /// Handles the next event; true if the run is over.
+    fn one_more(&mut self) -> Result<bool, Violation> {
+        if !self.begun {
+            self.begun = true;
+            self.begin()?;
         }
-        broken("L6", "nothing more happens")
+        let Some(next) = self.queue.pop() else { return broken("L6", "nothing more happens") };
+        self.now = self.now.max(next.at);
+        self.events += 1;
+        self.asked |= self.plan.as_ref().is_some_and(|plan| plan.asks_at(self.now));
+        if self.events > EVENT_LIMIT {
+            return broken("S14", format!("{EVENT_LIMIT} events in {} µs", self.now));
+        }
+        self.handle(next.event)?;
+        self.is_over()
     }
 
     fn begin(&mut self) -> Checked {
@@ -287,6 +357,27 @@ impl World {
         Ok(())
     }
 
+    /// In a systematic scenario: chooses the next round of the plan.
+    pub(crate) fn choose(&mut self, choice: u32) {
+        let Some(plan) = &mut self.plan else { return };
+        let round = plan.choose(choice);
+        let forgetful = plan.forgetful();
+        let end = plan.end();
+        self.swarm.safety = end;
+        let faults = std::mem::take(&mut self.queue).into_iter();
+        self.queue =
+            faults.filter(|queued| !matches!(queued.event, Event::Fault(Fault::Heal))).collect();
+        self.at(end, Event::Fault(Fault::Heal));
+        if let Some(twin) = forgetful {
+            self.at(u64::from(round + 1) * SECOND + LATER, Event::Fault(Fault::Forget(twin)));
+        }
+    }
+
+    /// Puts an event into the queue before all others of its time.
+    fn at(&mut self, at: u64, event: Event) {
+        self.queue.push(Queued { at, number: 0, event });
+    }
+
     fn handle(&mut self, event: Event) -> Checked {
         self.note(&event);
         let is_sync =
@@ -294,15 +385,17 @@ impl World {
         if is_sync && self.plan.is_some() && self.is_faulty() {
             return Ok(());
         }
+        let Some(event) = self.unless_asleep(event) else { return Ok(()) };
         match event {
-            Event::Deliver { to, from, conn, bytes } => {
+            Event::Deliver { to, from, conn, bytes, key } => {
                 if self.nodes[to].peers.get(&from) != Some(&conn) {
                     return Ok(());
                 }
+                self.draw_arrow(from, to, key, true);
                 let peer = peruri_ibft2::core::PeerId(conn);
                 if self.nodes[to].is_honest() {
-                    self.watch_delivery(to, &bytes);
-                    let foreign = self.is_foreign(&bytes);
+                    self.watch_delivery(to, key);
+                    let foreign = self.is_foreign(&bytes, key);
                     let before = foreign.then(|| self.digest_of(to)).flatten();
                     self.give(to, Input::Message { peer, bytes })?;
                     return self.watch_foreign(to, before);
@@ -346,6 +439,18 @@ impl World {
                 Ok(())
             }
             Event::Blocks { to, from, conn, blocks } => self.blocks(to, from, conn, blocks),
+            Event::SyncFailed { node, life } => {
+                if self.nodes[node].life == life {
+                    self.sync_failed(node);
+                }
+                Ok(())
+            }
+            Event::Transaction { to, from, conn, transaction } => {
+                if self.nodes[to].peers.get(&from) == Some(&conn) {
+                    return self.accept_transaction(to, transaction);
+                }
+                Ok(())
+            }
             Event::Fault(fault) => self.fault(fault),
         }
     }
@@ -367,9 +472,9 @@ impl World {
     fn note(&mut self, event: &Event) {
         self.trace.number(self.now);
         match event {
-            Event::Deliver { to, from, bytes, .. } => {
+            Event::Deliver { to, from, key, .. } => {
                 self.trace.number((*to as u64) << 8 | *from as u64);
-                self.trace.bytes(bytes);
+                self.trace.number(*key);
             }
             Event::Timer { node, at, .. } => self.trace.number((*node as u64) << 48 | *at),
             Event::Answer { node, .. } => self.trace.number(0xa0_00 | *node as u64),
@@ -390,6 +495,10 @@ impl World {
             Event::Blocks { to, from, blocks, .. } => {
                 let count = blocks.len() as u64;
                 self.trace.number((0xf2_00_00 | (*to << 8 | *from) as u64) << 32 | count);
+            }
+            Event::SyncFailed { node, .. } => self.trace.number(0xf3_00_00 | *node as u64),
+            Event::Transaction { to, from, transaction, .. } => {
+                self.trace.number((0xf4_00_00 | (*to << 8 | *from) as u64) << 32 | *transaction);
             }
             Event::Fault(fault) => self.trace.number(0xff_00_00 | fault.code()),
         }
@@ -425,20 +534,15 @@ impl World {
     }
 }
 
-/// Members that are validators at first; outsiders' addresses lie between theirs.
-fn spread(validators: usize, outsiders: usize) -> Vec<usize> {
-    (0..validators + outsiders)
-        .filter(|member| outsiders == 0 || member % 2 == 0 || *member >= 2 * outsiders)
-        .collect::<Vec<_>>()
-        .into_iter()
-        .take(validators)
-        .collect()
+/// The validators that a transition sets for block 1.
+fn rules_first(config: &Config) -> Option<peruri_ibft2::ValidatorSet> {
+    config.schedule.validators_at(1).cloned()
 }
 
 /// Who runs which node: Byzantine members come last among the first validators.
 fn roles(swarm: &Swarm, choices: &mut Choices) -> Vec<(usize, Role)> {
     let mut byzantine = Vec::new();
-    let first = spread(swarm.validators, swarm.outsiders);
+    let first = swarm.first_validators();
     let mut candidates = first.clone();
     for _ in 0..swarm.byzantine.members.min(candidates.len()) {
         let at = choices.draw(Stream::Config, candidates.len() as u32) as usize;
@@ -457,7 +561,7 @@ fn roles(swarm: &Swarm, choices: &mut Choices) -> Vec<(usize, Role)> {
     roles
 }
 
-fn config(swarm: &Swarm, genesis_hash: B256, dialect: BesuDialect) -> Config {
+fn config(swarm: &Swarm, keys: &[Address], genesis_hash: B256, dialect: BesuDialect) -> Config {
     let settings = Ibft2Config {
         block_period_seconds: swarm.period,
         request_timeout_seconds: swarm.base,
@@ -469,7 +573,20 @@ fn config(swarm: &Swarm, genesis_hash: B256, dialect: BesuDialect) -> Config {
         ..Ibft2Config::default()
     };
     let forks = ForkPoints::default();
-    let schedule = Ibft2Schedule::new(settings, Vec::new(), &forks).expect("settings are valid");
+    let transitions = swarm
+        .transitions
+        .iter()
+        .map(|change| Transition {
+            block: change.block,
+            block_period_seconds: change.period,
+            validators: change
+                .validators
+                .as_ref()
+                .map(|members| members.iter().map(|member| keys[*member]).collect()),
+            ..Transition::default()
+        })
+        .collect();
+    let schedule = Ibft2Schedule::new(settings, transitions, &forks).expect("settings are valid");
     debug_assert!(EPOCH_MS.is_multiple_of(1_000));
     Config::new(Arc::new(schedule), CHAIN_ID, genesis_hash)
 }

@@ -12,7 +12,7 @@ use peruri_ibft2::{
     sign_state::SignRecord,
 };
 
-use super::block::Sealed;
+use super::{Event, block::Sealed};
 use crate::{
     clock::Clock,
     crypto::SimCrypto,
@@ -57,10 +57,12 @@ pub enum Loss {
     Missing,
     /// A record that cannot be read.
     Damaged,
+    /// The newer slot is spoiled by a flipped bit: the record before it is read.
+    Flipped,
 }
 
 /// One simulated node.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Node {
     /// Whose key it holds.
     pub member: usize,
@@ -98,16 +100,30 @@ pub struct Node {
     pub doubt_floor: Option<u64>,
     /// Its life, height and round.
     pub place: (u32, u64, u32),
-    /// Whether it has something for a block.
-    pub pending: bool,
+    /// Transactions that wait for a block.
+    pub pool: BTreeSet<u64>,
+    /// Transactions that it has seen in blocks lately.
+    pub included: BTreeSet<u64>,
     /// Whether a fetch is under way since when.
     pub fetching: Option<u64>,
-    /// The highest head that a connected node has told.
-    pub best: Option<(u64, usize)>,
+    /// The heads that connected nodes have told.
+    pub heads: BTreeMap<usize, u64>,
+    /// Who was asked for blocks last.
+    pub asked: Option<usize>,
+    /// How often each node has given it false blocks.
+    pub deceived: BTreeMap<usize, u32>,
+    /// It is suspended; what comes meanwhile waits.
+    pub asleep: bool,
+    /// What has come meanwhile.
+    pub deferred: Vec<Event>,
+    /// It runs the newer release.
+    pub upgraded: bool,
     /// Blocks from others that wait for their parents.
     pub incoming: BTreeMap<u64, Arc<Sealed>>,
     /// It has said that it stops.
     pub stopped: bool,
+    /// It believes no marks of its own.
+    pub forgetful: bool,
 }
 
 impl Node {
@@ -133,11 +149,18 @@ impl Node {
             committed: BTreeSet::new(),
             doubt_floor: None,
             place: (0, 0, 0),
-            pending: false,
+            pool: BTreeSet::new(),
+            included: BTreeSet::new(),
             fetching: None,
-            best: None,
+            heads: BTreeMap::new(),
+            asked: None,
+            deceived: BTreeMap::new(),
+            asleep: false,
+            deferred: Vec::new(),
+            upgraded: false,
             incoming: BTreeMap::new(),
             stopped: false,
+            forgetful: false,
         }
     }
 

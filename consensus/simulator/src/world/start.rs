@@ -8,7 +8,7 @@ use peruri_ibft2::{
     sign_state::SignRecord,
 };
 
-use super::{Event, Image, Loss, World, driver::OwnSend};
+use super::{Event, Image, Loss, Role, World, driver::OwnSend};
 use crate::{
     choices::Stream,
     crypto::SimCrypto,
@@ -32,7 +32,8 @@ impl World {
         owner.timers.clear();
         owner.crash_in = None;
         owner.fetching = None;
-        owner.best = None;
+        owner.heads.clear();
+        owner.asked = None;
         owner.incoming.clear();
         owner.newest = owner.sign.durable().cloned();
         let head = Arc::clone(owner.store.get(owner.store.head()).expect("a head"));
@@ -67,13 +68,19 @@ impl World {
             forced: Vec::new(),
         };
         let odd = self.nodes[node].member % 2 == 1;
-        let old = odd && self.swarm.mixed_dialects;
+        let upgraded = self.nodes[node].upgraded;
+        let old =
+            if self.swarm.upgrades > 0 { !upgraded } else { odd && self.swarm.mixed_dialects };
         let config = if old { self.old_config.clone() } else { self.config.clone() };
         let crypto = SimCrypto(self.keys.recovery());
         let (core, effects) = Core::new(config, crypto, start, self.clocks(node));
         self.nodes[node].core = Some(core);
         self.tell(|| {
             format!("node {node} starts at {} with {loss:?} lost", head.sealed.view.number)
+        });
+        self.draw_note(node, || match loss {
+            Loss::Nothing => format!("starts at {}", head.sealed.view.number),
+            loss => format!("starts, record {loss:?}"),
         });
         self.perform(node, effects)?;
         for peer in 0..self.nodes.len() {
@@ -94,7 +101,7 @@ impl World {
         match loss {
             Loss::Missing => return Ok(StoredRecord::Missing),
             Loss::Damaged => return Ok(StoredRecord::Damaged),
-            Loss::Nothing | Loss::Older => {}
+            Loss::Nothing | Loss::Older | Loss::Flipped => {}
         }
         let Some(image) = self.nodes[node].sign.durable() else {
             return Ok(StoredRecord::Missing);
@@ -105,22 +112,44 @@ impl World {
         }
     }
 
+    /// A Byzantine node restarts from the disk that it started with.
+    pub(crate) fn forget(&mut self, node: usize) -> Checked {
+        if !self.is_faulty() || self.nodes[node].role != Role::Byzantine {
+            return Ok(());
+        }
+        self.marks.reach("Byzantine member restarted from an older disk");
+        self.crash(node);
+        let owner = &mut self.nodes[node];
+        let record = SignRecord::first(self.config.genesis_hash, self.keys.address(owner.member));
+        let image = Image { record: Arc::new(record), blocks: Default::default() };
+        owner.sign.replace(Some(image));
+        owner.store.truncate(0);
+        owner.forgetful = true;
+        self.start(node)
+    }
+
     /// Stops a node as a power cut does.
     pub(crate) fn crash(&mut self, node: usize) {
         if !self.nodes[node].is_up() {
             return;
         }
         self.tell(|| format!("node {node} crashes"));
+        self.draw_note(node, || "crashes".into());
         let owner = &mut self.nodes[node];
         if owner.waiting.iter().any(|(_, effect)| effect.is_own_send()) {
             self.marks.reach("crash between persist and send");
+        }
+        if owner.waiting.iter().any(|(_, effect)| effect.is_own_commit()) {
+            self.marks.reach("crash between persist and send of a Commit");
         }
         owner.core = None;
         owner.life += 1;
         owner.waiting.clear();
         owner.timers.clear();
         owner.crash_in = None;
-        owner.pending = false;
+        owner.pool.clear();
+        owner.asleep = false;
+        owner.deferred.clear();
         if owner.store.head() > owner.store.durable_head() {
             self.marks.reach("crash between finalise and stored");
         }
@@ -135,7 +164,8 @@ impl World {
 
     /// Connects two nodes if both run and hear each other.
     pub(crate) fn connect(&mut self, a: usize, b: usize) -> Checked {
-        let up = self.nodes[a].is_up() && self.nodes[b].is_up();
+        let awake = !self.nodes[a].asleep && !self.nodes[b].asleep;
+        let up = awake && self.nodes[a].is_up() && self.nodes[b].is_up();
         let open = self.network.is_open(a, b) && self.network.is_open(b, a);
         if !up || !open || self.nodes[a].member == self.nodes[b].member {
             return Ok(());
@@ -156,7 +186,7 @@ impl World {
             let address = self.keys.address(self.nodes[one].member);
             let mark = self.nodes[other].core.as_ref().and_then(|core| core.mark_of(&address));
             let mark = self.told_mark(other, one, mark);
-            let head = self.nodes[other].store.durable_head();
+            let head = self.tip(other);
             let validator = Some(self.keys.address(self.nodes[other].member));
             // Either may have crashed in the handshake.
             if self.nodes[one].is_up() && self.nodes[other].is_up() {
@@ -164,7 +194,8 @@ impl World {
                 self.watch_connection(conn);
                 let peer = PeerId(conn);
                 self.give(one, Input::PeerConnected { peer, validator, head, mark })?;
-                if !self.swarm.silent || !self.is_member(one) {
+                self.share_pool(other, one, conn);
+                if !self.swarm.silent || !self.is_member(one, self.judge.head()) {
                     self.after(1_000, Event::Head { to: one, from: other, conn, height: head });
                 }
             }
@@ -180,11 +211,12 @@ impl World {
         Ok(())
     }
 
-    fn end_connection(&mut self, one: usize, other: usize, conn: u64) -> Checked {
+    pub(crate) fn end_connection(&mut self, one: usize, other: usize, conn: u64) -> Checked {
         if self.nodes[one].peers.get(&other) != Some(&conn) {
             return Ok(());
         }
         self.nodes[one].peers.remove(&other);
+        self.nodes[one].heads.remove(&other);
         self.give(one, Input::PeerDisconnected { peer: PeerId(conn) })
     }
 

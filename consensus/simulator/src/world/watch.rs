@@ -18,13 +18,6 @@ use crate::{
     trace::Trace,
 };
 
-/// A hash of bytes for look-ups.
-fn quick(bytes: &[u8]) -> u64 {
-    let mut hash = Trace::default();
-    hash.bytes(bytes);
-    hash.value()
-}
-
 /// A hash of what a signed payload says.
 fn content(signed: &Signed) -> u64 {
     let mut hash = Trace::default();
@@ -128,40 +121,56 @@ impl World {
             );
         }
         let new = match self.judge.signed(address, signed) {
-            Err(violation) if self.is_excused(node, &violation, signed) => {
+            Err(violation) => {
+                let Some(from) = self.excuse(node, &violation, signed) else {
+                    return Err(violation);
+                };
                 self.marks.reach("signed again after a loss that nobody could tell of");
-                self.judge.ledger.forget_from(address, (signed.height, signed.round));
+                self.judge.ledger.forget_from(address, from);
                 self.judge.signed(address, signed)?
             }
-            result => result?,
+            Ok(new) => new,
         };
         if new {
             self.watch_signature(signed);
             if let Some(list) = self.forgettable.get_mut(&member) {
-                list.push((signed.height, signed.round, content(signed)));
+                list.push((signed.height, signed.round, signed.kind, content(signed)));
             }
         }
         Ok(())
     }
 
     /// A sign state that was lost can only be made up for by what others have seen: a contradiction
-    /// to it counts if somebody who is connected had seen the lost signature before they met.
-    fn is_excused(
+    /// to it counts if somebody who is connected had seen the lost signature before they met. Returns
+    /// from which place on the signatures are forgotten that nobody could know of.
+    fn excuse(
         &self,
         node: usize,
         violation: &crate::oracle::Violation,
         signed: &Signed,
-    ) -> bool {
+    ) -> Option<(u64, u32)> {
         let member = self.nodes[node].member;
-        let tampered = self.amnesiacs.get(&member).copied() == Some(true);
-        if !tampered || !matches!(violation.invariant, "S6" | "S7") {
-            return false;
+        if self.amnesiacs.get(&member).copied() != Some(true) {
+            return None;
         }
-        let place = (signed.height, signed.round);
         let lost = self.forgettable.get(&member).into_iter().flatten();
-        !lost
-            .filter(|(height, round, _)| (*height, *round) >= place)
-            .any(|(_, _, content)| self.has_witness(node, *content))
+        let (from, seen) = match (violation.invariant, signed.kind) {
+            ("S6" | "S7", _) => {
+                let place = (signed.height, signed.round);
+                let mut above = lost.filter(|(height, round, ..)| (*height, *round) >= place);
+                (place, above.any(|(.., content)| self.has_witness(node, *content)))
+            }
+            // A round is left without the certificate of a Commit that was lost together with it.
+            ("S10", Kind::RoundChange) => {
+                let mut commits = lost.filter(|(height, _, kind, _)| {
+                    *height == signed.height && *kind == Kind::Commit
+                });
+                let seen = commits.any(|(.., content)| self.has_witness(node, *content));
+                ((signed.height, 0), seen)
+            }
+            _ => return None,
+        };
+        (!seen).then_some(from)
     }
 
     fn has_witness(&self, node: usize, content: u64) -> bool {
@@ -189,9 +198,8 @@ impl World {
     }
 
     /// An honest node sends a message (D1, S6–S10).
-    pub(crate) fn watch_send(&mut self, node: usize, bytes: &Bytes) -> Checked {
+    pub(crate) fn watch_send(&mut self, node: usize, bytes: &Bytes, key: u64) -> Checked {
         let member = self.nodes[node].member;
-        let key = quick(bytes);
         let known = match self.known.get(&key) {
             Some(known) => *known,
             None => {
@@ -240,6 +248,11 @@ impl World {
         Ok(())
     }
 
+    /// The member that signed a message.
+    pub(crate) fn author_of(&self, bytes: &[u8]) -> Option<usize> {
+        self.known.get(&Trace::of(bytes))?.author
+    }
+
     /// Notes a message that nobody has sent before.
     fn learn(
         &mut self,
@@ -255,6 +268,8 @@ impl World {
             height: message.signed.height,
             kind: message.signed.kind,
             round: message.signed.round,
+            tag: message.signed.digest.map(|digest| [digest[0], digest[1]]),
+            certificate: message.signed.certificate.as_ref().map(|held| held.proposal.round),
         };
         self.known.insert(key, known);
         self.archive(bytes);
@@ -262,11 +277,11 @@ impl World {
     }
 
     /// How long a systematic scenario holds a message back; `None` if it loses it.
-    pub(crate) fn planned(&mut self, from: usize, to: usize, bytes: &Bytes) -> Option<u64> {
+    pub(crate) fn planned(&mut self, from: usize, to: usize, key: u64) -> Option<u64> {
         let Some(plan) = &self.plan else { return Some(0) };
-        match self.known.get(&quick(bytes)) {
+        match self.known.get(&key) {
             Some(known) if known.height == 1 && self.phase == super::liveness::Phase::Safety => {
-                self.reached = self.reached.max(known.round);
+                self.asked |= i64::from(known.round) > plan.last();
                 plan.delay(from, to, known.kind, known.round)
             }
             _ => Some(0),
@@ -274,8 +289,7 @@ impl World {
     }
 
     /// A message of a Byzantine node, readable or not.
-    pub(crate) fn watch_byzantine(&mut self, bytes: &Bytes) -> Checked {
-        let key = quick(bytes);
+    pub(crate) fn watch_byzantine(&mut self, bytes: &Bytes, key: u64) -> Checked {
         if !self.known.contains_key(&key)
             && let Some(message) = Message::read(bytes)
         {
@@ -292,6 +306,7 @@ impl World {
         self.tell(|| format!("node {node} reports {report:?}"));
         match report {
             Report::Equivocation(evidence) => {
+                self.draw_note(node, || "finds two contents".into());
                 self.marks.reach("evidence of equivocation");
                 self.accuse(node, evidence.author, "equivocation")
             }
@@ -327,14 +342,17 @@ impl World {
                 Ok(())
             }
             Report::InDoubt { .. } => {
+                self.draw_note(node, || "in doubt".into());
                 self.marks.reach("a validator is in doubt");
                 Ok(())
             }
             Report::DoubtOver { .. } => {
+                self.draw_note(node, || "doubt over".into());
                 self.marks.reach("a doubt was resolved");
                 Ok(())
             }
-            Report::RoundChanged { cause, .. } => {
+            Report::RoundChanged { cause, id } => {
+                self.draw_note(node, || format!("round {} by {cause:?}", id.round));
                 self.marks.reach(match cause {
                     peruri_ibft2::core::RoundCause::Timer => "round left by its timer",
                     peruri_ibft2::core::RoundCause::Jump => "jump to a higher round",
@@ -392,6 +410,13 @@ impl World {
         if view.round >= 3 {
             self.marks.reach("decided in round 3 or higher");
         }
+        if view.round >= 10 {
+            self.marks.reach("decided in round 10 or higher");
+        }
+        if view.round >= 3 && self.judge.is_prepared(view.number, 1..view.round) {
+            self.marks.reach("decided in round 3 or higher, prepared before in round 1 or higher");
+        }
+        self.watch_members(view);
         if view.vote.is_some() {
             self.marks.reach("block with a vote");
         }
@@ -405,6 +430,31 @@ impl World {
         }
         if set.is_some_and(|count| view.seals.len() == count) {
             self.marks.reach("sealed by all");
+        }
+    }
+
+    /// How the set changes with a block.
+    fn watch_members(&mut self, view: &View) {
+        if view.number.is_multiple_of(self.swarm.epoch) {
+            self.marks.reach("epoch block");
+        }
+        let change = self.swarm.transitions.iter().find(|change| change.block == view.number);
+        if change.is_some_and(|change| change.validators.is_some()) {
+            self.marks.reach("validators overridden");
+        }
+        if change.is_some_and(|change| change.period.is_some()) {
+            self.marks.reach("period changed by a transition");
+        }
+        let sets = (self.judge.members_at(view.number), self.judge.members_at(view.number + 1));
+        let (Some(before), Some(after)) = sets else { return };
+        if after.len() > before.len() {
+            self.marks.reach("validator added");
+        }
+        if after.len() < before.len() {
+            self.marks.reach("validator removed");
+        }
+        if before.contains(&view.coinbase) && !after.contains(&view.coinbase) {
+            self.marks.reach("validator removed with its own block");
         }
     }
 
@@ -473,11 +523,11 @@ impl World {
     }
 
     /// An honest node receives a message; who may lose its sign state has a witness then.
-    pub(crate) fn watch_delivery(&mut self, to: usize, bytes: &[u8]) {
+    pub(crate) fn watch_delivery(&mut self, to: usize, key: u64) {
         if self.amnesiacs.is_empty() {
             return;
         }
-        let Some(known) = self.known.get(&quick(bytes)) else { return };
+        let Some(known) = self.known.get(&key) else { return };
         if known.author.is_some_and(|author| self.amnesiacs.contains_key(&author)) {
             let seen = self.sightings.entry(known.content).or_default();
             seen.push((to, self.nodes[to].life, self.now));
@@ -485,8 +535,8 @@ impl World {
     }
 
     /// Whether a message cannot be read or is by nobody that has a key here.
-    pub(crate) fn is_foreign(&self, bytes: &[u8]) -> bool {
-        if let Some(known) = self.known.get(&quick(bytes)) {
+    pub(crate) fn is_foreign(&self, bytes: &[u8], key: u64) -> bool {
+        if let Some(known) = self.known.get(&key) {
             return known.author.is_none();
         }
         // A member may have signed the payload although what comes with it is damaged.
@@ -527,14 +577,78 @@ impl World {
     pub(crate) fn told_mark(
         &mut self,
         teller: usize,
-        _to: usize,
+        to: usize,
         mark: Option<Mark>,
     ) -> Option<Mark> {
+        if self.nodes[to].forgetful {
+            return None;
+        }
         if !self.nodes[teller].is_honest()
             && self.choices.chance(crate::choices::Stream::Adversary, 500)
         {
             return None;
         }
         mark
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::{
+        choices::Choices,
+        swarm::{Schemes, Swarm},
+    };
+
+    fn world() -> World {
+        let mut swarm = Swarm::calm(4);
+        swarm.byzantine.members = 1;
+        swarm.schemes = Schemes::default();
+        World::new(swarm, Choices::from_seed(1, false), false)
+    }
+
+    #[test]
+    fn s13_only_byzantine_members_may_be_accused() {
+        let world = world();
+        let verdicts: Vec<bool> = (0..4)
+            .map(|node| {
+                let address = world.keys.address(world.nodes[node].member);
+                let result = world.accuse(0, address, "test");
+                assert!(result.as_ref().err().is_none_or(|broken| broken.invariant == "S13"));
+                result.is_ok() == world.nodes[node].is_honest()
+            })
+            .collect();
+        assert_eq!(verdicts, [false; 4]);
+    }
+
+    #[test]
+    fn d1_a_message_that_no_durable_record_holds() {
+        let mut world = world();
+        let node = world.nodes.iter().position(|node| node.is_honest()).unwrap();
+        let member = world.nodes[node].member;
+        let id = peruri_ibft2::messages::RoundId::new(1, 1);
+        let payload = peruri_ibft2::messages::RoundChangePayload { id, certificate: None };
+        let hash = world.config.domain().signing_hash(&payload);
+        let signature = peruri_ibft2::crypto::Signature65::new(world.keys.sign(member, hash));
+        let signed = peruri_ibft2::messages::Signed::new(payload, signature.unwrap());
+        let change = peruri_ibft2::messages::RoundChange { signed, block: None };
+        let message = peruri_ibft2::messages::Message::RoundChange(change);
+        let bytes = message.to_wire(peruri_ibft2::messages::Dialect::V26);
+        let result = world.watch_send(node, &bytes, Trace::of(&bytes));
+        assert_eq!(result.unwrap_err().invariant, "D1");
+    }
+
+    #[test]
+    fn d2_a_record_ahead_of_the_store() {
+        let world = &mut world();
+        let node = world.nodes.iter().position(|node| node.is_honest()).unwrap();
+        let genesis = world.config.genesis_hash;
+        let local = world.keys.address(world.nodes[node].member);
+        let mut record = SignRecord::first(genesis, local);
+        assert_eq!(world.watch_persist(node, &record).unwrap_err().invariant, "D2");
+        record.sequence += 1;
+        assert_eq!(world.watch_persist(node, &record), Ok(()));
     }
 }

@@ -111,7 +111,7 @@ impl Stage {
         let judge = Judge::new(Chain {
             rules,
             genesis: view.clone(),
-            period: setting.config.block_period_seconds,
+            periods: BTreeMap::from([(0, setting.config.block_period_seconds)]),
             recovery: keys.recovery(),
             vanity: bound.then_some(view.hash),
             domain: if bound { domain } else { Vec::new() },
