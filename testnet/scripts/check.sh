@@ -115,6 +115,7 @@ consensus() {
     local seeded=$CARGO_TARGET_DIR/mutants
     step check seeded-bugs env CARGO_TARGET_DIR="$seeded" cargo build --locked -p peruri-ibft2-sim --features mutants &&
         step cargo ibft2-rules env CARGO_TARGET_DIR="$seeded" cargo test --locked -p peruri-ibft2 --features mutants --lib seeded &&
+        step judge ibft2-repairs "$seeded/debug/ibft2-sim" scenarios --repairs 60 &&
         step judge ibft2-mutants "$seeded/debug/ibft2-sim" mutants --seconds "$seconds" "$@"
 }
 
