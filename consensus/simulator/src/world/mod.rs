@@ -401,7 +401,7 @@ impl World {
                     return self.watch_foreign(to, before);
                 }
                 self.give(to, Input::Message { peer, bytes: bytes.clone() })?;
-                self.provoke(to, &bytes)
+                self.provoke(to, from, &bytes)
             }
             Event::Answer { node, life, input } => {
                 if self.nodes[node].life == life {

@@ -20,15 +20,17 @@ const ARCHIVE: usize = 400;
 
 impl World {
     /// A Byzantine node has received a message.
-    pub(crate) fn provoke(&mut self, node: usize, bytes: &Bytes) -> Checked {
-        if self.choices.chance(Adversary, self.swarm.schemes.foreign) {
+    pub(crate) fn provoke(&mut self, node: usize, from: usize, bytes: &Bytes) -> Checked {
+        // Byzantine nodes that answer each other would never end.
+        let heard = self.nodes[from].is_honest();
+        if heard && self.choices.chance(Adversary, self.swarm.schemes.foreign) {
             self.foreign(node, bytes)?;
         }
         if !self.choices.chance(Adversary, self.swarm.byzantine.scripted) {
             return Ok(());
         }
         let Ok(message) = Message::from_wire(bytes, &DecodeLimits::DEFAULT) else { return Ok(()) };
-        if self.swarm.schemes.inventive && self.choices.chance(Adversary, 4) {
+        if heard && self.swarm.schemes.inventive && self.choices.chance(Adversary, 4) {
             return self.repeat(node, bytes);
         }
         if self.choices.chance(Adversary, 20) {
