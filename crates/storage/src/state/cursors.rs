@@ -55,7 +55,7 @@ impl<'v> StateCursors<'v> {
     fn nodes(&self, address: Option<B256>) -> NodeCursor<'v> {
         match self.source {
             Source::Newest(cached) => {
-                NodeCursor::Newest(NewestNodes::new(self.view, cached, address))
+                NodeCursor::Newest(Box::new(NewestNodes::new(self.view, cached, address)))
             }
             Source::At(number) => {
                 NodeCursor::At(Box::new(NodesAt::new(self.view, address, number)))
@@ -241,7 +241,7 @@ pub(crate) fn parse_slot((key, row): (&[u8], &[u8])) -> ProviderResult<(B256, U2
 
 /// Stored nodes of one trie.
 pub(crate) enum NodeCursor<'v> {
-    Newest(NewestNodes<'v>),
+    Newest(Box<NewestNodes<'v>>),
     At(Box<NodesAt<'v>>),
 }
 
