@@ -22,12 +22,14 @@
 //! | `config`, `forks`, `blobs`, `ibft2`, [`plog`] | the parts of `config` |
 //! | `genesis` | header fields, allocation, header of block 0 |
 //! | `spec` | [`ChainSpec`], its questions, [`ChainSpecBuilder`] |
+//! | `agreement` | [`ChainRules`], what nodes of a chain compare when they meet |
 //! | [`presets`] | the chains that ship with the node |
 
 #![forbid(unsafe_code)]
 #![deny(clippy::arithmetic_side_effects, clippy::cast_possible_truncation)]
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))]
 
+mod agreement;
 mod blobs;
 mod config;
 mod error;
@@ -39,6 +41,7 @@ pub mod plog;
 pub mod presets;
 mod spec;
 
+pub use agreement::{Activation, ChainRules, ScheduledRule};
 pub use error::{ChainSpecError, Notice, Position, Site};
 pub use forks::{Forks, describe_condition};
 pub use plog::{PLOG_ADDRESS, PlogConfig, PlogLog, PlogSource, PlogWriter};

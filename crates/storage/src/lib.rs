@@ -38,5 +38,5 @@ pub use tools::{
 };
 pub use types::{
     BlockExecutionOutput, CanonStateNotification, CommitExtras, ExecutedBlock, Head,
-    IndexedReceipt, RoundChangeRecord, RoundRecord, TransactionMeta,
+    IndexedReceipt, RoundChangeRecord, RoundRecord, StoredWish, TransactionMeta,
 };

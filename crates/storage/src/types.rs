@@ -133,6 +133,29 @@ pub struct RoundRecord {
     pub changes: Vec<RoundChangeRecord>,
 }
 
+/// What an operator wishes for a member of the validator set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoredWish {
+    /// It should become a validator (`true`) or stop being one.
+    pub add: bool,
+    /// The vote is cast even if the new set has no live quorum.
+    pub force: bool,
+}
+
+impl StoredWish {
+    /// The wish as one byte: bit 0 is `add`, bit 1 is `force`.
+    pub(crate) const fn encode(self) -> u8 {
+        (self.add as u8) | ((self.force as u8) << 1)
+    }
+
+    pub(crate) const fn decode(row: &[u8]) -> Option<Self> {
+        match row {
+            [bits @ 0..=3] => Some(Self { add: *bits & 1 != 0, force: *bits & 2 != 0 }),
+            _ => None,
+        }
+    }
+}
+
 /// What goes into a block's batch besides the block itself.
 #[derive(Debug, Clone, Default)]
 pub struct CommitExtras {

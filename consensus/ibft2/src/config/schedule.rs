@@ -189,6 +189,16 @@ impl Ibft2Schedule {
         self.overrides.keys().copied()
     }
 
+    /// Each transition: how its value is read, the value, what is in force from it on, and the
+    /// validators that it sets.
+    pub fn milestones(
+        &self,
+    ) -> impl Iterator<Item = (TransitionKind, u64, BlockParams, Option<&ValidatorSet>)> + '_ {
+        self.entries
+            .iter()
+            .map(|entry| (entry.kind, entry.value, entry.params, self.validators_at(entry.value)))
+    }
+
     /// Whether votes are forgotten at this block.
     pub const fn is_epoch(&self, number: u64) -> bool {
         matches!(number.checked_rem(self.config.epoch_length), Some(0))

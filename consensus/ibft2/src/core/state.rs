@@ -343,6 +343,17 @@ impl<C: Crypto> Core<C> {
         self.height.validators.iter().filter(is_missing).copied().collect()
     }
 
+    /// Members of the running height whose Prepare of the running round is known.
+    pub fn prepared_by(&self) -> Vec<Address> {
+        let (round, prepares) = (self.height.round.number, &self.height.inbox.prepares);
+        prepares.of_round(round).into_iter().map(|(author, _)| author).collect()
+    }
+
+    /// Whether the running height has not begun: no proposal is accepted, nothing is final.
+    pub const fn is_between_blocks(&self) -> bool {
+        self.height.round.accepted.is_none() && self.height.finalising.is_none()
+    }
+
     /// What is held of others' messages.
     pub fn buffered(&self) -> Buffered {
         let inbox = &self.height.inbox;

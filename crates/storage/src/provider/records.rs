@@ -6,7 +6,7 @@ use rocksdb::WriteBatch;
 
 use super::ProviderFactory;
 use crate::{
-    ProviderError, ProviderResult, RoundRecord,
+    ProviderError, ProviderResult, RoundRecord, StoredWish,
     codecs::{keys, meta},
     db::{Column, ReadView},
 };
@@ -33,21 +33,18 @@ impl ProviderFactory {
         row.map(|row| meta::decode_u64(&row)).transpose()
     }
 
-    /// The vote wish list: address, and whether it shall be added (`true`) or removed.
+    /// The vote wish list: address, and what is wished for it.
     ///
     /// # Errors
     /// The database cannot be read.
-    pub fn votes(&self) -> ProviderResult<Vec<(Address, bool)>> {
+    pub fn votes(&self) -> ProviderResult<Vec<(Address, StoredWish)>> {
         let view = ReadView::new(std::sync::Arc::clone(self.db()));
         let mut rows = view.cursor(Column::Votes)?;
         let mut votes = Vec::new();
         let mut row = rows.first()?;
         while let Some((key, value)) = row {
             let address = Address::try_from(key).map_err(|_| malformed_vote())?;
-            match value {
-                [wish @ (0 | 1)] => votes.push((address, *wish == 1)),
-                _ => return Err(malformed_vote()),
-            }
+            votes.push((address, StoredWish::decode(value).ok_or_else(malformed_vote)?));
             row = rows.next()?;
         }
         Ok(votes)
@@ -57,9 +54,9 @@ impl ProviderFactory {
     ///
     /// # Errors
     /// The write failed (fatal).
-    pub fn put_vote(&self, address: Address, add: bool) -> ProviderResult<()> {
+    pub fn put_vote(&self, address: Address, wish: StoredWish) -> ProviderResult<()> {
         let mut batch = WriteBatch::default();
-        batch.put_cf(self.db().cf(Column::Votes)?, address, [u8::from(add)]);
+        batch.put_cf(self.db().cf(Column::Votes)?, address, [wish.encode()]);
         self.db().write_synced("vote", batch)
     }
 

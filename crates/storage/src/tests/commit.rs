@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use alloy_primitives::{Address, B256};
 
-use super::support::{Edit, RICH, TestChain, assert_state, code, execute};
+use super::support::{ADD, Edit, RICH, TestChain, assert_state, code, execute};
 use crate::{BlockExecutionOutput, CommitExtras, ProviderError, RoundRecord};
 
 #[test]
@@ -157,7 +157,7 @@ fn a_failed_write_closes_the_store() {
     let error = chain.factory.commit_block(&block).unwrap_err();
     assert!(error.is_fatal());
     assert!(chain.factory.is_poisoned());
-    assert!(chain.factory.put_vote(RICH, true).unwrap_err().is_fatal());
+    assert!(chain.factory.put_vote(RICH, ADD).unwrap_err().is_fatal());
     let chain = chain.reopen();
     assert_eq!(chain.factory.best_block_number().unwrap(), 1);
     chain.factory.commit_block(&block).unwrap();

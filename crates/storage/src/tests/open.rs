@@ -1,7 +1,7 @@
 use rocksdb::{DB, Options};
 use tempfile::TempDir;
 
-use super::support::{Edit, RICH, TestChain, chain_spec, genesis_model, model_root};
+use super::support::{ADD, Edit, FORCED_DROP, RICH, TestChain, chain_spec, genesis_model, model_root};
 use crate::{
     DbOptions, ProviderError, ProviderFactory,
     codecs::meta,
@@ -139,12 +139,12 @@ fn an_interrupted_genesis_is_done_again() {
 fn votes_and_named_rows_survive() {
     let mut chain = TestChain::new();
     let address = alloy_primitives::Address::repeat_byte(3);
-    chain.factory.put_vote(address, true).unwrap();
-    chain.factory.put_vote(RICH, false).unwrap();
+    chain.factory.put_vote(address, ADD).unwrap();
+    chain.factory.put_vote(RICH, FORCED_DROP).unwrap();
     chain.factory.meta_put("exex/height", b"7").unwrap();
     chain.commit(&[Edit::Account(RICH, 1, 1)]);
     let chain = chain.reopen();
-    assert_eq!(chain.factory.votes().unwrap(), [(address, true), (RICH, false)]);
+    assert_eq!(chain.factory.votes().unwrap(), [(address, ADD), (RICH, FORCED_DROP)]);
     assert!(chain.factory.delete_vote(address).unwrap());
     assert!(!chain.factory.delete_vote(address).unwrap());
     assert_eq!(chain.factory.meta_get("exex/height").unwrap().as_deref(), Some(b"7".as_slice()));

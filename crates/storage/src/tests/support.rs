@@ -20,6 +20,9 @@ use tempfile::TempDir;
 use crate::{BlockExecutionOutput, DbOptions, ExecutedBlock, ProviderFactory, StateProvider};
 
 /// Funded in every test genesis.
+/// Wishes.
+pub(super) const ADD: crate::StoredWish = crate::StoredWish { add: true, force: false };
+pub(super) const FORCED_DROP: crate::StoredWish = crate::StoredWish { add: false, force: true };
 pub(super) const RICH: Address = Address::repeat_byte(0xaa);
 
 pub(super) fn chain_spec(chain_id: u64) -> Arc<ChainSpec> {
