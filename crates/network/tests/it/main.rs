@@ -1,0 +1,6 @@
+//! Real nodes on 127.0.0.1, and attackers beside them.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod connect;
+mod support;
