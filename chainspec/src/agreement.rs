@@ -5,7 +5,7 @@
 //! first block on must be equal; scheduled ones only where both chains have reached them, so that a
 //! network can be told of a fork node by node.
 
-use alloy_hardforks::{ForkCondition};
+use alloy_hardforks::ForkCondition;
 use alloy_primitives::{B256, keccak256};
 use alloy_rlp::{RlpDecodable, RlpEncodable};
 use peruri_ibft2::{BlockParams, Ibft2Config, TransitionKind, ValidatorSet};

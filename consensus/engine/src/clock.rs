@@ -1,8 +1,33 @@
-//! Times of blocks: when the next one may come, and what its header says.
+//! The two clocks of consensus, and the time that a header would say now.
 
-use peruri_ibft2::Ibft2Schedule;
+use peruri_ibft2::{Ibft2Schedule, core::Now};
 use peruri_primitives::SealedHeader;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// The monotonic clock of consensus: milliseconds since the start.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MonotonicClock {
+    start: Instant,
+}
+
+impl MonotonicClock {
+    /// A clock that starts now.
+    pub(crate) fn start() -> Self {
+        Self { start: Instant::now() }
+    }
+
+    /// Both clocks.
+    pub(crate) fn now(&self) -> Now {
+        let mono_ms = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Now { mono_ms, unix_ms: unix_millis() }
+    }
+
+    /// The moment at which this clock shows `mono_ms`; a day from now if that is beyond reason.
+    pub(crate) fn moment(&self, mono_ms: u64) -> Instant {
+        let far = Instant::now() + Duration::from_secs(86_400);
+        self.start.checked_add(Duration::from_millis(mono_ms)).map_or(far, |at| at.min(far))
+    }
+}
 
 /// Milliseconds since the Unix epoch; 0 for a clock before it.
 pub(crate) fn unix_millis() -> u64 {
@@ -10,19 +35,18 @@ pub(crate) fn unix_millis() -> u64 {
     u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Time of a fresh round-0 header in seconds: the clock rounded to the nearest second, but never
-/// before the parent's time plus the block period.
-pub(crate) fn header_time(schedule: &Ibft2Schedule, parent: &SealedHeader, now_ms: u64) -> u64 {
+/// Time of a fresh header in seconds: `fresh`, which the clock says
+/// ([`fresh_timestamp`](peruri_ibft2::fresh_timestamp)), but never before the parent's time plus the
+/// block period.
+pub(crate) fn header_time(schedule: &Ibft2Schedule, parent: &SealedHeader, fresh: u64) -> u64 {
     let earliest = earliest_time(schedule, parent);
-    let rounded = now_ms.saturating_add(500) / 1_000;
     // Between the two a transition by time may lengthen the period.
-    let is_late_enough = rounded > earliest && rounded >= bound(schedule, parent, rounded);
-    if is_late_enough { rounded } else { earliest }
+    let is_late_enough = fresh > earliest && fresh >= bound(schedule, parent, fresh);
+    if is_late_enough { fresh } else { earliest }
 }
 
-/// A time, in seconds, at which a header on top of `parent` is not too early, and before which a
-/// block is not begun.
-pub(crate) fn earliest_time(schedule: &Ibft2Schedule, parent: &SealedHeader) -> u64 {
+/// A time, in seconds, at which a header on top of `parent` is not too early.
+fn earliest_time(schedule: &Ibft2Schedule, parent: &SealedHeader) -> u64 {
     let mut time = parent.timestamp;
     loop {
         // Each step moves to the bound of a later entry of the schedule, so there are few.
@@ -40,19 +64,13 @@ fn bound(schedule: &Ibft2Schedule, parent: &SealedHeader, time: u64) -> u64 {
     parent.timestamp.saturating_add(period.min_seconds().unwrap_or(0))
 }
 
-/// How long to wait from `now_ms` until `target_ms`, at most `longest`: a clock that was set back
-/// delays a block, it does not stop the chain.
-pub(crate) fn wait_until(target_ms: u64, now_ms: u64, longest: Duration) -> Duration {
-    Duration::from_millis(target_ms.saturating_sub(now_ms)).min(longest)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
     use alloy_consensus::Header;
-    use peruri_ibft2::{ForkPoints, Ibft2Config, IbftHeader, Transition};
+    use peruri_ibft2::{ForkPoints, Ibft2Config, IbftHeader, Transition, fresh_timestamp};
 
     /// A chain with this period, and from `at` (seconds) on with another.
     fn schedule(config: Ibft2Config, at: u64, seconds: u64) -> Ibft2Schedule {
@@ -74,20 +92,19 @@ mod tests {
     #[test]
     fn header_time_rounds_to_nearest_and_keeps_the_period() {
         let schedule = schedule(every(2), 1_000_000, 2);
-        let at = |now_ms| header_time(&schedule, &parent(10), now_ms);
+        let at = |now_ms| header_time(&schedule, &parent(10), fresh_timestamp(now_ms, 0));
         assert_eq!(at(12_000), 12);
         assert_eq!(at(13_499), 13);
         assert_eq!(at(13_500), 14);
         assert_eq!(at(11_000), 12, "a little early");
         assert_eq!(at(0), 12, "the clock was set back");
-        assert_eq!(at(u64::MAX), u64::MAX / 1_000);
     }
 
     #[test]
     fn below_a_second_the_parents_time_is_kept_and_never_undercut() {
         let config = Ibft2Config { block_period_milliseconds: 20, ..Ibft2Config::default() };
         let schedule = schedule(config, 1_000_000, 1);
-        let at = |now_ms| header_time(&schedule, &parent(10), now_ms);
+        let at = |now_ms| header_time(&schedule, &parent(10), fresh_timestamp(now_ms, 0));
         assert_eq!([at(10_400), at(10_500), at(3_000)], [10, 11, 10]);
     }
 
@@ -97,15 +114,7 @@ mod tests {
         assert_eq!(earliest_time(&schedule, &parent(98)), 99);
         assert_eq!(earliest_time(&schedule, &parent(99)), 104);
         // 100 would be four seconds too early for a period of five.
-        assert_eq!(header_time(&schedule, &parent(98), 99_600), 99);
-        assert_eq!(header_time(&schedule, &parent(98), 103_000), 103);
-    }
-
-    #[test]
-    fn a_clock_set_back_waits_no_longer_than_the_cap() {
-        let cap = Duration::from_secs(4);
-        assert_eq!(wait_until(5_000, 4_000, cap), Duration::from_secs(1));
-        assert_eq!(wait_until(4_000, 5_000, cap), Duration::ZERO);
-        assert_eq!(wait_until(u64::MAX, 0, cap), cap);
+        assert_eq!(header_time(&schedule, &parent(98), 100), 99);
+        assert_eq!(header_time(&schedule, &parent(98), 103), 103);
     }
 }

@@ -1,10 +1,10 @@
 //! What the operator decides about block production.
 
 use alloy_primitives::B256;
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 /// Options of block production.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct EngineConfig {
     /// Vanity of proposed headers, where the chain does not fix it.
     pub vanity: B256,
@@ -12,4 +12,6 @@ pub struct EngineConfig {
     pub gas_limit_target: Option<u64>,
     /// Time to fill a block.
     pub build_budget: Duration,
+    /// File to which all consensus messages are written, for tests.
+    pub message_log: Option<PathBuf>,
 }

@@ -1,23 +1,33 @@
-//! The engine of a lone validator: one block after the other, each durable before it is shown.
+//! The engine: consensus, sync and the routes between them and the network.
 
-use crate::{EngineError, Proposer, SignStore, clock};
-use peruri_chainspec::ChainSpec;
-use peruri_ibft2::{BlockPeriod, Ibft2Schedule, ValidatorSet};
-use peruri_primitives::SealedHeader;
-use peruri_storage::{CommitExtras, ExecutedBlock, ProviderFactory, RoundRecord, free_space};
-use peruri_txpool::{CanonicalStateUpdate, PendingTransactionsReceiver, TransactionPool};
-use peruri_validation::ValidatorSource;
-use std::{
-    path::PathBuf,
-    sync::Arc,
-    time::{Duration, Instant},
+use crate::{
+    BlockImporter, EngineConfig, EngineError, EngineHandle, FoundSignState, Gossip, LocalStatus,
+    Proposer, SyncStatus, ValidatorSigner,
+    checker::BlockChecker,
+    driver::{Driver, DriverParts, Inlets},
+    handle::WAITING_COMMANDS,
+    router::Router,
+    sync::{Sync, Targets},
 };
-use tokio::{sync::broadcast::error::RecvError, time::sleep};
+use peruri_chainspec::ChainSpec;
+use peruri_evm::PeruriEvmConfig;
+use peruri_ibft2::Ibft2Schedule;
+use peruri_network::{NetworkEvents, NetworkHandle};
+use peruri_storage::ProviderFactory;
+use peruri_txpool::TransactionPool;
+use peruri_validation::{IbftConsensus, ValidatorSource};
+use std::{path::PathBuf, sync::Arc, time::Duration};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
 
-/// What the engine works with.
-#[derive(Debug)]
+/// Messages of peers that may wait for consensus.
+const WAITING_MESSAGES: usize = 2_048;
+/// Executed blocks that may wait for consensus.
+const WAITING_BLOCKS: usize = 16;
+/// How long a validator leaves the next block to consensus before it fetches it.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// What an engine works with.
 pub struct EngineParts {
     /// The chain.
     pub chain_spec: Arc<ChainSpec>,
@@ -27,266 +37,135 @@ pub struct EngineParts {
     pub provider: ProviderFactory,
     /// Validator sets.
     pub validators: Arc<dyn ValidatorSource>,
-    /// Builds and seals.
+    /// Executes blocks.
+    pub evm_config: PeruriEvmConfig,
+    /// Transactions for blocks of our own.
+    pub pool: Arc<dyn TransactionPool>,
+    /// Builds them.
     pub proposer: Arc<Proposer>,
-    /// What was signed, already resumed from ([`resume`](crate::resume)).
-    pub sign_store: SignStore,
-    /// Folder whose file system must have [`Self::min_free_bytes`].
+    /// Checks blocks from sync.
+    pub importer: BlockImporter,
+    /// The node's key, a validator's or not.
+    pub signer: ValidatorSigner,
+    /// What was signed with it.
+    pub sign_state: FoundSignState,
+    /// The network; `None` for a node on its own.
+    pub network: Option<EngineNetwork>,
+    /// What is told to those who connect.
+    pub status: Arc<LocalStatus>,
+    /// The operator's choices.
+    pub config: EngineConfig,
+    /// Folder of the database and of evidence; its file system must have
+    /// [`Self::min_free_bytes`].
     pub data_dir: PathBuf,
     /// Free bytes below which nothing is proposed.
     pub min_free_bytes: u64,
 }
 
-/// Produces the blocks of a chain whose only validator is this node.
+/// The engine's side of the network.
+#[derive(Debug)]
+pub struct EngineNetwork {
+    /// For sending.
+    pub handle: NetworkHandle,
+    /// What comes in.
+    pub events: NetworkEvents,
+    /// Takes the gossip, which is transactions.
+    pub gossip: mpsc::Sender<Gossip>,
+}
+
+/// Follows a chain, and agrees with others on its blocks if its key is a validator's.
 ///
-/// A block goes through five steps, each finished before the next begins: build and check, seal,
-/// make the sealed block durable in the sign state, commit it to the database (one synced batch),
-/// announce it. After a crash between any two of them [`resume`](crate::resume) goes on with the
-/// block that was signed, so that no second block of its height is ever sealed.
+/// ```text
+/// network → router → driver of consensus ⇄ core (ibft2)
+///              ↓         ↑ executed blocks
+///            sync ───────┘
+/// ```
+#[derive(Debug)]
 pub struct Engine {
-    parts: EngineParts,
-    pool: Arc<dyn TransactionPool>,
-    new_transactions: PendingTransactionsReceiver,
-    /// When the head was committed or found.
-    head_since: Instant,
-    /// Whether the last look at the disk found too little space.
-    disk_full: bool,
-}
-
-/// What an attempt to produce a block came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Produced {
-    /// A block is committed.
-    Block,
-    /// There is nothing to put into a block, and an empty one is not due yet.
-    NothingYet,
-    /// The disk is too full to begin.
-    DiskFull,
-}
-
-impl std::fmt::Debug for Engine {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Engine").field("parts", &self.parts).finish_non_exhaustive()
-    }
+    parts: DriverParts,
+    network: Option<EngineNetwork>,
+    importer: BlockImporter,
+    sync_status: SyncStatus,
+    commands: mpsc::Receiver<crate::handle::Command>,
 }
 
 impl Engine {
-    /// An engine on the head of the database.
-    pub fn new(parts: EngineParts, pool: Arc<dyn TransactionPool>) -> Self {
-        let new_transactions = pool.pending_transactions_listener();
-        Self { parts, pool, new_transactions, head_since: Instant::now(), disk_full: false }
+    /// An engine on the head of the database, and what others ask it through.
+    pub fn new(parts: EngineParts) -> (Self, EngineHandle, SyncStatus) {
+        let (sender, commands) = mpsc::channel(WAITING_COMMANDS);
+        let sync_status = SyncStatus::default();
+        let consensus = IbftConsensus::new(parts.chain_spec.clone(), parts.validators.clone());
+        let checker = BlockChecker {
+            chain_spec: parts.chain_spec.clone(),
+            provider: parts.provider.clone(),
+            evm_config: parts.evm_config,
+            consensus,
+            pool: parts.pool.clone(),
+        };
+        let driver = DriverParts {
+            chain_spec: parts.chain_spec,
+            schedule: parts.schedule,
+            provider: parts.provider,
+            validators: parts.validators,
+            pool: parts.pool,
+            proposer: parts.proposer,
+            checker,
+            signer: parts.signer,
+            sign_state: parts.sign_state,
+            network: parts.network.as_ref().map(|network| network.handle.clone()),
+            targets: Arc::new(Targets::default()),
+            status: parts.status,
+            config: parts.config,
+            data_dir: parts.data_dir,
+            min_free_bytes: parts.min_free_bytes,
+        };
+        let importer = parts.importer;
+        let network = parts.network;
+        let engine =
+            Self { parts: driver, network, importer, sync_status: sync_status.clone(), commands };
+        (engine, EngineHandle { commands: sender }, sync_status)
     }
 
-    /// Produces blocks until `shutdown` fires; the block in hand is finished then.
+    /// Runs until `shutdown` fires; the running height is finished then, or handed over within one base
+    /// timeout.
     ///
     /// # Errors
-    /// A failure after which nothing more may be signed: of the sign state, of the database's write,
-    /// or of the key.
-    pub async fn run(mut self, shutdown: CancellationToken) -> Result<(), EngineError> {
-        loop {
-            let parent = self.parts.provider.last_header()?;
-            let state =
-                self.parts.validators.state_after(&parent).map_err(EngineError::Validators)?;
-            let validators = state.validators().clone();
-            if !self.is_alone(&validators) {
-                shutdown.cancelled().await;
-                return Ok(());
-            }
-            tokio::select! {
-                biased;
-                () = shutdown.cancelled() => return Ok(()),
-                () = self.turn(&parent) => {}
-            }
-            let task_parent = parent.clone();
-            let (engine, produced) = tokio::task::spawn_blocking(move || {
-                let produced = self.produce(&task_parent, &validators);
-                (self, produced)
-            })
-            .await
-            .map_err(|error| EngineError::Task { name: "produce", reason: error.to_string() })?;
-            self = engine;
-            let nothing_yet = match produced {
-                Ok(Produced::Block) => continue,
-                Ok(Produced::NothingYet) => true,
-                Ok(Produced::DiskFull) => false,
-                Err(error) if error.forbids_signing() => return Err(error),
-                Err(error) => {
-                    error!(target: "consensus::engine", %error, "no block produced, trying again");
-                    false
-                }
-            };
-            let period = self.period(&parent);
-            tokio::select! {
-                biased;
-                () = shutdown.cancelled() => return Ok(()),
-                () = self.work(&parent), if nothing_yet => {}
-                () = sleep(period), if !nothing_yet => {}
-            }
-        }
-    }
-
-    /// Whether this node is the whole validator set.
-    fn is_alone(&self, validators: &ValidatorSet) -> bool {
-        let own = self.parts.proposer.signer().address();
-        let alone = validators.len() == 1 && validators.contains(&own);
-        if !alone {
-            warn!(
-                target: "consensus::engine",
-                %own,
-                validators = validators.len(),
-                "this node is not the only validator: it serves the chain and produces no blocks"
-            );
-        }
-        alone
-    }
-
-    fn period(&self, parent: &SealedHeader) -> Duration {
-        let number = parent.number.saturating_add(1);
-        let period = self.parts.schedule.params(number, parent.timestamp).period;
-        Duration::from_millis(period.as_millis())
-    }
-
-    /// Waits until it is time for the block after `parent`; where the chain has an empty-block
-    /// period, also until there is something to put into it or an empty one is due.
-    async fn turn(&mut self, parent: &SealedHeader) {
-        let number = parent.number.saturating_add(1);
-        let earliest = clock::earliest_time(&self.parts.schedule, parent);
-        let wait = match self.parts.schedule.params(number, earliest).period {
-            BlockPeriod::Seconds(seconds) => self.until(earliest, seconds),
-            BlockPeriod::Milliseconds(ms) => {
-                Duration::from_millis(ms).saturating_sub(self.head_since.elapsed())
-            }
+    /// A failure after which nothing more may be signed: of the sign state, the database, the key; or
+    /// broken finality.
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), EngineError> {
+        let (peers, peer_events) = mpsc::channel(WAITING_MESSAGES);
+        let (synced, synced_blocks) = mpsc::channel(WAITING_BLOCKS);
+        let inlets = Inlets { peers: peer_events, commands: self.commands, synced: synced_blocks };
+        let stop = CancellationToken::new();
+        let _stop_the_others = stop.clone().drop_guard();
+        let (provider, targets) = (self.parts.provider.clone(), self.parts.targets.clone());
+        let is_validator = self.parts.is_validator()?;
+        let driver = Driver::prepare(self.parts)?.run(inlets, shutdown);
+        let Some(EngineNetwork { handle, events, gossip }) = self.network else {
+            // Without a network nothing else speaks to consensus; its inlets stay open and silent.
+            let _inlets = (peers, synced);
+            return driver.await;
         };
-        sleep(wait).await;
-        // What became pending until here the pool shows; what comes later is a notification, also
-        // while a block is being built.
-        self.new_transactions = self.new_transactions.resubscribe();
-        if self.pool.status().pending == 0 {
-            self.work(parent).await;
-        }
-    }
-
-    /// Waits for a new transaction, at most until an empty block is due.
-    async fn work(&mut self, parent: &SealedHeader) {
-        let due = self.until_empty_block(parent);
-        if due.is_zero() {
-            return;
-        }
-        let new_transaction = async {
-            // A listener that lags is told so, and that is news enough.
-            if let Err(RecvError::Closed) = self.new_transactions.recv().await {
-                std::future::pending::<()>().await;
-            }
+        let router = Router {
+            network: handle.clone(),
+            provider: provider.clone(),
+            targets: targets.clone(),
+            peers,
+            gossip,
         };
+        let sync = Sync {
+            importer: self.importer,
+            provider,
+            network: handle,
+            targets,
+            status: self.sync_status,
+            synced,
+            patience: if is_validator { PATIENCE } else { Duration::ZERO },
+        };
+        tokio::spawn(router.run(events, stop.clone()));
         tokio::select! {
-            () = sleep(due) => {}
-            () = new_transaction => {}
+            ended = driver => ended,
+            Err(error) = sync.run(stop) => Err(error),
         }
-    }
-
-    /// How long an empty block has to wait; zero where empty blocks do not wait.
-    fn until_empty_block(&self, parent: &SealedHeader) -> Duration {
-        match self.parts.schedule.config().empty_block_period_seconds {
-            0 => Duration::ZERO,
-            seconds => self.until(parent.timestamp.saturating_add(seconds), seconds),
-        }
-    }
-
-    /// How long to wait for the clock to reach `time` (seconds), which lies `period` seconds after
-    /// the parent. Not longer than the period and a second after the head was found, whatever the
-    /// clock says.
-    fn until(&self, time: u64, period: u64) -> Duration {
-        let longest = Duration::from_secs(period.saturating_add(1));
-        let longest = longest.saturating_sub(self.head_since.elapsed());
-        clock::wait_until(time.saturating_mul(1_000), clock::unix_millis(), longest)
-    }
-
-    /// Produces the block after `parent`. Blocking.
-    fn produce(
-        &mut self,
-        parent: &SealedHeader,
-        validators: &ValidatorSet,
-    ) -> Result<Produced, EngineError> {
-        if !self.has_space()? {
-            return Ok(Produced::DiskFull);
-        }
-        let started_ms = clock::unix_millis();
-        let started = Instant::now();
-        let block = self.parts.proposer.propose(&self.parts.schedule, validators, parent)?;
-        let is_empty = block.recovered_block.body().transactions.is_empty();
-        if is_empty && !self.until_empty_block(parent).is_zero() {
-            return Ok(Produced::NothingYet);
-        }
-        let built = started.elapsed();
-        self.parts.sign_store.may_sign(block.number())?;
-        let block = self.parts.proposer.seal(block)?;
-        let encoded = alloy_rlp::encode(block.recovered_block.sealed_block());
-        self.parts.sign_store.persist(block.number(), block.hash(), &encoded)?;
-        let extras = CommitExtras {
-            rounds: Some(self.round_record(started_ms)),
-            sign_record_seq: Some(self.parts.sign_store.record().sequence),
-            ..CommitExtras::default()
-        };
-        self.parts.provider.commit_block_with(&block, &extras)?;
-        self.head_since = Instant::now();
-        self.update_pool(&block);
-        info!(
-            target: "consensus::engine",
-            number = block.number(),
-            hash = %block.hash(),
-            txs = block.recovered_block.body().transactions.len(),
-            gas = block.recovered_block.header().gas_used,
-            build_ms = built.as_millis(),
-            total_ms = started.elapsed().as_millis(),
-            "block produced"
-        );
-        metrics::counter!("peruri_engine_blocks_total").increment(1);
-        Ok(Produced::Block)
-    }
-
-    fn round_record(&self, started_ms: u64) -> RoundRecord {
-        let own = self.parts.proposer.signer().address();
-        RoundRecord {
-            round: 0,
-            proposer: own,
-            started_ms,
-            committed_ms: clock::unix_millis(),
-            prepared: Vec::new(),
-            committed: vec![own],
-            changes: Vec::new(),
-        }
-    }
-
-    /// Whether the disk has room for another block. Raises the alarm when that changes.
-    fn has_space(&mut self) -> Result<bool, EngineError> {
-        let free_bytes = free_space(&self.parts.data_dir)?;
-        metrics::gauge!("peruri_engine_disk_free_bytes").set(free_bytes as f64);
-        let min_free_bytes = self.parts.min_free_bytes;
-        let was_full = std::mem::replace(&mut self.disk_full, free_bytes < min_free_bytes);
-        match (was_full, self.disk_full) {
-            (false, true) => error!(
-                target: "consensus::engine",
-                free_bytes,
-                min_free_bytes,
-                "disk nearly full: no blocks are proposed until there is space again"
-            ),
-            (true, false) => {
-                info!(target: "consensus::engine", free_bytes, "disk has space again: proposing");
-            }
-            _ => {}
-        }
-        Ok(!self.disk_full)
-    }
-
-    fn update_pool(&self, block: &ExecutedBlock) {
-        let header = block.recovered_block.header();
-        let next_base_fee =
-            self.parts.chain_spec.next_base_fee(&header.0, header.timestamp).unwrap_or(0);
-        self.pool.on_canonical_state_change(CanonicalStateUpdate::new(
-            &block.recovered_block,
-            block.hashed_state.clone(),
-            next_base_fee,
-            0,
-        ));
     }
 }

@@ -54,13 +54,36 @@ pub enum EngineError {
         /// What is wrong with it.
         source: ExtraDataError,
     },
-    /// The block in the sign state does not decode.
-    #[error("the signed block {hash} does not decode: {reason}")]
-    SignedBlock {
-        /// Block hash in the sign state.
-        hash: B256,
-        /// What is wrong with it.
+    /// More validators than may be faulty have sealed two blocks of one height.
+    #[error(
+        "finality is broken: block {height} is {ours} here, and {other} carries the seals of a quorum too; \
+         the evidence is in the data folder; nothing more is signed, compare both chains with the other operators"
+    )]
+    FinalityBroken {
+        /// The height.
+        height: u64,
+        /// Hash of the block that is final here.
+        ours: B256,
+        /// Hash of the other block.
+        other: B256,
+    },
+    /// A block cannot be given to consensus.
+    #[error("block {number} cannot be encoded: {reason}")]
+    Encoding {
+        /// Number of the block.
+        number: u64,
+        /// Why.
         reason: String,
+    },
+    /// A file beside the data cannot be written.
+    #[error("{action} {}: {source}", path.display())]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: std::path::PathBuf,
+        /// The operating system's error.
+        source: std::io::Error,
     },
     /// Even a block without transactions breaks a rule.
     #[error("an empty block on top of block {parent} is refused: {reason}")]
@@ -99,9 +122,18 @@ pub enum EngineError {
 }
 
 impl EngineError {
-    /// Whether nothing more may be signed after this error. Otherwise the block in hand was given up
-    /// before it was signed, and another may be tried.
-    pub const fn forbids_signing(&self) -> bool {
-        !matches!(self, Self::Build(_) | Self::EmptyBlockRefused { .. } | Self::Execution { .. })
+    /// Whether the block is at fault; otherwise the node is, and nothing is known about the block.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Execution { source, .. } => !source.is_internal(),
+            Self::Refused { source, .. } => !source.is_internal(),
+            Self::ChainFile { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Whether only the block in hand could not be built, and another may be tried.
+    pub const fn is_transient(&self) -> bool {
+        matches!(self, Self::Build(_) | Self::EmptyBlockRefused { .. } | Self::Execution { .. })
     }
 }

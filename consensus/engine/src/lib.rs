@@ -2,43 +2,65 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`engine`](Engine) | the loop of a lone validator: wait, build, seal, persist, commit, announce |
-//! | [`proposer`](Proposer) | builds a block, checks it as another validator would, seals it |
+//! | [`engine`](Engine) | puts the parts below together and runs them |
+//! | `driver` | owns the consensus core: clocks, timers, signatures, answers |
+//! | `router` | from the network to those who are meant |
+//! | `sync` | fetches, checks and executes blocks that are missing here |
+//! | `handshake`, `wire` | what nodes say to each other |
+//! | [`proposer`](Proposer) | builds a block and checks it as another validator would |
+//! | `checker`, `candidates`, `senders` | executes proposals of others, each once |
+//! | `commit` | seals a final block, writes it, tells the pool |
 //! | [`sign_state`](SignStore) | what was signed, durable, outside the data folder |
-//! | [`resume`] | after a crash: goes on with the block that was signed |
+//! | [`handle`](EngineHandle) | state of the running height, votes |
 //! | [`chain_file`] | files of blocks, for import and export |
 //! | [`importer`](BlockImporter) | blocks from elsewhere: full validation, execution, commit |
 //!
 //! # Order of a block
 //!
 //! ```text
-//! build → self-validation → seal → sign state (block, then record; synced)
-//!       → database (one synced batch) → pool, subscribers
+//! build → self-validation → sign the proposal → sign state (block, then record; synced) → send
+//!       → Prepares → sign the Commit → sign state (synced) → send
+//!       → Commits of a quorum → database (one synced batch) → pool, subscribers, peers
 //! ```
 //!
-//! Nothing leaves the node before the database batch is synced, and nothing is sealed at a height for
-//! which the sign state names a block. A crash after any arrow is therefore repaired by [`resume`].
+//! Nothing that was signed leaves the node before it is durable, and no block is announced before its
+//! batch is. After a crash between any two arrows the core resumes from the sign state: it sends the
+//! same signatures again, and a lone validator finishes the block that it had sealed.
 
 #![forbid(unsafe_code)]
 
+mod blame;
+mod candidates;
 pub mod chain_file;
+mod checker;
 mod clock;
+mod commit;
 mod config;
+mod driver;
 mod engine;
 mod error;
+mod evidence;
+mod handle;
+mod handshake;
 mod importer;
 mod proposer;
-mod resume;
+mod router;
 mod self_validation;
+mod senders;
 mod sign_state;
 mod signer;
+mod sync;
+mod wire;
 
 pub use config::EngineConfig;
-pub use engine::{Engine, EngineParts};
+pub use engine::{Engine, EngineNetwork, EngineParts};
 pub use error::EngineError;
+pub use handle::{EngineHandle, HandleError, RoundState};
+pub use handshake::LocalStatus;
 pub use importer::{BlockImporter, ImportSummary};
-pub use proposer::{Proposer, SelfValidation};
-pub use resume::resume;
+pub use proposer::{BlockOrder, Proposer, SelfValidation};
+pub use router::Gossip;
 pub use self_validation::self_validation;
-pub use sign_state::{SignRecord, SignStateError, SignStore};
-pub use signer::SealSigner;
+pub use sign_state::{FoundSignState, SignStateError, SignStore};
+pub use signer::ValidatorSigner;
+pub use sync::{SyncProgress, SyncStatus};

@@ -1,12 +1,14 @@
-//! From a parent to a sealed block of our own.
+//! From a parent to a block of our own.
 
-use crate::{EngineConfig, EngineError, SealSigner, clock, self_validation::fee_market};
-use alloy_primitives::TxHash;
+use crate::{EngineConfig, EngineError, clock, self_validation::fee_market};
+use alloy_primitives::{Address, Bytes, TxHash};
 use peruri_chainspec::ChainSpec;
 use peruri_evm::NextBlockEnvAttributes;
-use peruri_ibft2::{Ibft2Schedule, ValidatorSet, gas_limit::next_gas_limit, sealing};
+use peruri_ibft2::{
+    Ibft2Schedule, ValidatorSet, fresh_timestamp, gas_limit::next_gas_limit, sealing,
+};
 use peruri_payload::{BuildArguments, BuildError, BuildLimits, BuildOutcome, PayloadBuilder};
-use peruri_primitives::{RecoveredBlock, SealedHeader};
+use peruri_primitives::SealedHeader;
 use peruri_storage::{ExecutedBlock, ProviderFactory};
 use peruri_txpool::TransactionPool;
 use std::{sync::Arc, time::Instant};
@@ -16,13 +18,28 @@ use tracing::{error, warn};
 pub type SelfValidation =
     Box<dyn Fn(&SealedHeader, &ValidatorSet, &ExecutedBlock) -> Result<(), String> + Send + Sync>;
 
-/// Builds, checks and seals blocks. Blocking.
+/// What consensus decides about a block of our own.
+#[derive(Debug, Clone)]
+pub struct BlockOrder {
+    /// Header of the parent, the committed head.
+    pub parent: SealedHeader,
+    /// The validators after it.
+    pub validators: ValidatorSet,
+    /// The header's coinbase.
+    pub coinbase: Address,
+    /// The header's `extraData`: vanity, validators, vote, round, no seals.
+    pub extra_data: Bytes,
+    /// The header's time in seconds.
+    pub timestamp: u64,
+}
+
+/// Builds and checks blocks. Blocking.
 pub struct Proposer {
     chain_spec: Arc<ChainSpec>,
     provider: ProviderFactory,
     pool: Arc<dyn TransactionPool>,
     builder: PayloadBuilder,
-    signer: SealSigner,
+    schedule: Arc<Ibft2Schedule>,
     config: EngineConfig,
     self_validation: SelfValidation,
 }
@@ -31,38 +48,29 @@ pub struct Proposer {
 const MAX_EVICTIONS: usize = 8;
 
 impl Proposer {
-    /// A proposer for the key of `signer`.
+    /// A proposer of blocks with the transactions of `pool`.
     pub fn new(
         chain_spec: Arc<ChainSpec>,
         provider: ProviderFactory,
         pool: Arc<dyn TransactionPool>,
         builder: PayloadBuilder,
-        signer: SealSigner,
+        schedule: Arc<Ibft2Schedule>,
         config: EngineConfig,
         self_validation: SelfValidation,
     ) -> Self {
-        Self { chain_spec, provider, pool, builder, signer, config, self_validation }
+        Self { chain_spec, provider, pool, builder, schedule, config, self_validation }
     }
 
-    /// The key's address.
-    pub const fn signer(&self) -> &SealSigner {
-        &self.signer
-    }
-
-    /// Builds a block on `parent` that passes self-validation. It carries no seals yet.
+    /// Builds a block that passes self-validation. It carries no seals yet.
     ///
     /// A transaction whose execution panics, or that makes the block break a rule, is evicted from
     /// the pool and the block is built again without it.
     ///
     /// # Errors
     /// If the node itself fails, or even an empty block is refused.
-    pub fn propose(
-        &self,
-        schedule: &Ibft2Schedule,
-        validators: &ValidatorSet,
-        parent: &SealedHeader,
-    ) -> Result<ExecutedBlock, EngineError> {
-        let arguments = self.arguments(schedule, validators, parent);
+    pub fn propose(&self, order: &BlockOrder) -> Result<ExecutedBlock, EngineError> {
+        let arguments = self.arguments(order);
+        let (parent, validators) = (&order.parent, &order.validators);
         for _ in 0..MAX_EVICTIONS {
             let culprit = match self.build(&arguments, usize::MAX) {
                 Ok(block) => match (self.self_validation)(parent, validators, &block) {
@@ -82,18 +90,33 @@ impl Proposer {
         self.empty(&arguments, validators)
     }
 
-    /// The block that [`propose`](Self::propose) would build now, unchecked and without touching the
-    /// pool: for those who ask what is pending.
+    /// The block that [`propose`](Self::propose) would build now for `coinbase`, unchecked and without
+    /// touching the pool: for those who ask what is pending.
     ///
     /// # Errors
     /// If the node itself fails, or a transaction's execution panics.
     pub fn preview(
         &self,
-        schedule: &Ibft2Schedule,
         validators: &ValidatorSet,
         parent: &SealedHeader,
+        coinbase: Address,
     ) -> Result<ExecutedBlock, EngineError> {
-        let arguments = self.arguments(schedule, validators, parent);
+        let vanity = if self.schedule.config().chain_bound_signatures {
+            self.chain_spec.genesis_hash()
+        } else {
+            self.config.vanity
+        };
+        let arguments = self.arguments(&BlockOrder {
+            parent: parent.clone(),
+            validators: validators.clone(),
+            coinbase,
+            extra_data: sealing::unsealed_extra_data(vanity, validators, None, 0),
+            timestamp: clock::header_time(
+                &self.schedule,
+                parent,
+                fresh_timestamp(clock::unix_millis(), 0),
+            ),
+        });
         Ok(self.build_best(&arguments, usize::MAX)?.assembled.executed)
     }
 
@@ -160,53 +183,27 @@ impl Proposer {
         self.builder.build(&arguments, &*state, self.pool.best_transactions())
     }
 
-    fn arguments(
-        &self,
-        schedule: &Ibft2Schedule,
-        validators: &ValidatorSet,
-        parent: &SealedHeader,
-    ) -> BuildArguments {
-        let vanity = if schedule.config().chain_bound_signatures {
-            self.chain_spec.genesis_hash()
-        } else {
-            self.config.vanity
-        };
-        let timestamp = clock::header_time(schedule, parent, clock::unix_millis());
+    fn arguments(&self, order: &BlockOrder) -> BuildArguments {
+        let parent = &order.parent;
         let attributes = NextBlockEnvAttributes {
-            timestamp,
-            coinbase: self.signer.address(),
+            timestamp: order.timestamp,
+            coinbase: order.coinbase,
             gas_limit: next_gas_limit(
                 parent.gas_limit,
                 self.config.gas_limit_target,
-                fee_market(&self.chain_spec, parent, timestamp),
+                fee_market(&self.chain_spec, parent, order.timestamp),
             ),
-            extra_data: sealing::unsealed_extra_data(vanity, validators, None, 0),
+            extra_data: order.extra_data.clone(),
             ..NextBlockEnvAttributes::default()
         };
-        let max_bytes = usize::try_from(schedule.config().max_proposal_bytes).unwrap_or(usize::MAX);
-        BuildArguments { parent: parent.clone(), attributes, limits: BuildLimits::bytes(max_bytes) }
-    }
-
-    /// Signs the block's seal digest and puts the seal into its header. The block hash stays.
-    ///
-    /// # Errors
-    /// If the key cannot sign or the header's `extraData` does not decode.
-    pub fn seal(&self, block: ExecutedBlock) -> Result<ExecutedBlock, EngineError> {
-        let hash = block.hash();
-        let (mut unsealed, senders) = Arc::unwrap_or_clone(block.recovered_block).split();
-        let number = unsealed.header.number;
-        let extra_data = |source| EngineError::ExtraData { number, source };
-        let digest = sealing::digest_to_sign(&unsealed.header).map_err(extra_data)?;
-        let seal = self.signer.seal(digest)?;
-        unsealed.header =
-            sealing::seal_header(&unsealed.header, 0, vec![seal]).map_err(extra_data)?;
-        let sealed = RecoveredBlock::new(unsealed, senders, hash);
-        Ok(ExecutedBlock { recovered_block: Arc::new(sealed), ..block })
+        let max_bytes = self.schedule.config().max_proposal_bytes;
+        let limits = BuildLimits::bytes(usize::try_from(max_bytes).unwrap_or(usize::MAX));
+        BuildArguments { parent: parent.clone(), attributes, limits }
     }
 }
 
 impl std::fmt::Debug for Proposer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Proposer").field("signer", &self.signer).finish_non_exhaustive()
+        f.debug_struct("Proposer").field("config", &self.config).finish_non_exhaustive()
     }
 }

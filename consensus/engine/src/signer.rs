@@ -1,18 +1,18 @@
 //! The validator's key.
 
 use crate::EngineError;
-use alloy_primitives::Address;
+use alloy_primitives::{Address, B256};
 use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
-use peruri_ibft2::{Seal, SealDigest};
+use peruri_ibft2::{Seal, Signature65};
 
-/// Signs commit seals with a key in memory.
+/// Signs messages and commit seals with a key in memory.
 #[derive(Clone)]
-pub struct SealSigner {
+pub struct ValidatorSigner {
     key: PrivateKeySigner,
 }
 
-impl SealSigner {
+impl ValidatorSigner {
     /// A signer for `key`.
     pub const fn new(key: PrivateKeySigner) -> Self {
         Self { key }
@@ -23,21 +23,21 @@ impl SealSigner {
         self.key.address()
     }
 
-    /// The commit seal over `digest`: a deterministic (RFC 6979), low-s signature over the digest
-    /// itself, without prefix.
+    /// A deterministic (RFC 6979) signature over the digest itself, without prefix.
     ///
     /// # Errors
     /// [`EngineError::Signing`].
-    pub fn seal(&self, digest: SealDigest) -> Result<Seal, EngineError> {
+    pub fn sign(&self, digest: B256) -> Result<Signature65, EngineError> {
         let failed = |reason: String| EngineError::Signing { validator: self.address(), reason };
         let signature =
-            self.key.sign_hash_sync(&digest.into()).map_err(|error| failed(error.to_string()))?;
-        Seal::try_from(signature).map_err(|error| failed(error.to_string()))
+            self.key.sign_hash_sync(&digest).map_err(|error| failed(error.to_string()))?;
+        let seal = Seal::try_from(signature).map_err(|error| failed(error.to_string()))?;
+        Ok(seal.into())
     }
 }
 
-impl std::fmt::Debug for SealSigner {
+impl std::fmt::Debug for ValidatorSigner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("SealSigner").field(&self.address()).finish()
+        f.debug_tuple("ValidatorSigner").field(&self.address()).finish()
     }
 }

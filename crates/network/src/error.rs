@@ -36,6 +36,14 @@ pub enum NetworkError {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// Not an enode URL.
+    #[error("{text}: {reason}; expected enode://PUBLIC_KEY@HOST:PORT")]
+    Enode {
+        /// What was read.
+        text: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// The node list cannot be used.
     #[error(transparent)]
     NodeList(#[from] NodeListError),
@@ -81,6 +89,14 @@ pub enum NodeListError {
         /// The address as written.
         address: String,
         /// What is wrong with it.
+        reason: String,
+    },
+    /// A node with a bad enode URL.
+    #[error("node {name}: {reason}")]
+    Enode {
+        /// Name of the node.
+        name: String,
+        /// What is wrong with the URL.
         reason: String,
     },
     /// A node without address.

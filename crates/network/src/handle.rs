@@ -4,13 +4,14 @@ use crate::{
     NetworkError, PeerInfo, Penalty, RefusalRecord, RequestError, SendError, SessionId, Timing,
     Verdict,
     connection::{SessionTable, request},
+    enode::socket_of,
     metrics::NetworkMetrics,
     queue::ByteQueue,
     service::{Command, check_address},
 };
 use alloy_primitives::{Address, B256, Bytes};
 use libp2p::{Multiaddr, PeerId};
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -52,6 +53,16 @@ impl NetworkHandle {
     /// Where this node listens, without its peer id.
     pub fn listeners(&self) -> &[Multiaddr] {
         &self.0.listeners
+    }
+
+    /// Address and port that this node listens on.
+    pub fn listen_address(&self) -> Option<SocketAddr> {
+        self.0.listeners.iter().find_map(socket_of)
+    }
+
+    /// How many peers have finished the handshake.
+    pub fn peer_count(&self) -> usize {
+        self.0.sessions.len()
     }
 
     /// Queues a message for a peer; never blocks. Messages of one session arrive in order, or the

@@ -5,6 +5,7 @@
 mod behaviour;
 mod config;
 mod connection;
+mod enode;
 mod error;
 mod event;
 mod frame;
@@ -19,6 +20,7 @@ mod reputation;
 mod service;
 
 pub use config::{Limits, NetworkConfig, Rate, Scoring, Timing};
+pub use enode::Enode;
 pub use error::{FrameError, NetworkError, NodeListError, RequestError, SendError};
 pub use event::{Alarm, Direction, Event, NetworkEvents, ProcessInfo, Responder, SessionId};
 pub use frame::MAX_MESSAGE_BYTES;

@@ -1,31 +1,24 @@
 //! [`NodeBuilder`]: the only place where the parts of the node meet.
 
 use crate::{
-    cli::exit::{OrUsage, UsageError},
+    cli::exit::OrUsage,
     config::Config,
+    consensus,
     environment::{self, LoadedChain},
-    pending::PendingBlocks,
     rpc,
     tasks::TaskManager,
 };
 use alloy_primitives::Address;
-use alloy_signer_local::PrivateKeySigner;
-use parking_lot::Mutex;
 use peruri_chainspec::ChainSpec;
-use peruri_engine::{
-    BlockImporter, Engine, EngineConfig, EngineError, EngineParts, Proposer, SealSigner, SignStore,
-    resume, self_validation,
-};
+use peruri_engine::BlockImporter;
 use peruri_evm::PeruriEvmConfig;
-use peruri_ibft2::{Ibft2Schedule, sealing};
-use peruri_payload::PayloadBuilder;
-use peruri_rpc::{NoPendingBlock, PendingBlockSource};
+use peruri_ibft2::Ibft2Schedule;
 use peruri_storage::ProviderFactory;
 use peruri_txpool::{BlockInfo, JournalSync, Pool, PoolConfig, SenderPermissions, SubPoolLimit};
 use peruri_validation::{
     EthereumConsensus, FullConsensus, IbftConsensus, StoredValidators, ValidatorSource,
 };
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 use tracing::info;
 
 /// Puts a node together from its configuration.
@@ -72,15 +65,11 @@ impl NodeBuilder {
         let lock = environment::lock(&config.data_dir())?;
         let provider = environment::open_database(&config, chain.spec.clone())?;
         announce(&config, &chain.spec, &provider)?;
-        // Before the pool: a block that was signed before the stop becomes the head here.
-        let producer = Producer::prepare(&config, &chain.spec, &provider)?;
         let pool = open_pool(&config, &chain.spec, &provider)?;
         let mut tasks = TaskManager::new();
-        let pending: Arc<dyn PendingBlockSource> = match producer {
-            Some(producer) => producer.start(&config, &provider, &pool, &mut tasks),
-            None => Arc::new(NoPendingBlock),
-        };
-        let rpc = rpc::start(&config, &provider, &pool, pending, &mut tasks).await?;
+        let consensus =
+            consensus::start(&config, &chain.spec, &provider, &pool, &mut tasks).await?;
+        let rpc = rpc::start(&config, &provider, &pool, consensus, &mut tasks).await?;
         Ok(Node { tasks, provider, pool, rpc, _lock: lock })
     }
 }
@@ -114,11 +103,12 @@ pub(crate) fn importer(spec: &Arc<ChainSpec>, provider: &ProviderFactory) -> Blo
         spec.clone(),
         provider.clone(),
         PeruriEvmConfig::new(spec.clone()),
-        consensus(spec, provider),
+        rules(spec, provider),
     )
 }
 
-fn consensus(spec: &Arc<ChainSpec>, provider: &ProviderFactory) -> Arc<dyn FullConsensus> {
+/// The rules of a chain of either kind.
+pub(crate) fn rules(spec: &Arc<ChainSpec>, provider: &ProviderFactory) -> Arc<dyn FullConsensus> {
     match spec.ibft2() {
         Some(schedule) => {
             Arc::new(IbftConsensus::new(spec.clone(), validators(schedule, provider)))
@@ -127,7 +117,10 @@ fn consensus(spec: &Arc<ChainSpec>, provider: &ProviderFactory) -> Arc<dyn FullC
     }
 }
 
-fn validators(schedule: &Ibft2Schedule, provider: &ProviderFactory) -> Arc<dyn ValidatorSource> {
+pub(crate) fn validators(
+    schedule: &Ibft2Schedule,
+    provider: &ProviderFactory,
+) -> Arc<dyn ValidatorSource> {
     Arc::new(StoredValidators::new(provider.clone(), Arc::new(schedule.clone())))
 }
 
@@ -172,111 +165,4 @@ fn always_allowed(spec: &Arc<ChainSpec>, provider: &ProviderFactory) -> eyre::Re
     allowed
         .extend(spec.plog().into_iter().flat_map(|plog| &plog.sources).map(|source| source.signer));
     Ok(allowed)
-}
-
-/// What a node of a chain with `config.ibft2` needs to build blocks, and to sign them if it may.
-struct Producer {
-    spec: Arc<ChainSpec>,
-    schedule: Arc<Ibft2Schedule>,
-    validators: Arc<dyn ValidatorSource>,
-    key: PrivateKeySigner,
-    /// `None`: the node is no validator.
-    sign_store: Option<SignStore>,
-}
-
-impl Producer {
-    /// Loads the key and brings sign state and database together. `None` on a chain without
-    /// `config.ibft2`.
-    fn prepare(
-        config: &Config,
-        spec: &Arc<ChainSpec>,
-        provider: &ProviderFactory,
-    ) -> eyre::Result<Option<Self>> {
-        let Some(schedule) = spec.ibft2() else {
-            info!(target: "node", "no config.ibft2 in the genesis: the chain is served, not continued");
-            return Ok(None);
-        };
-        let key = environment::load_key(config)?;
-        let validators = validators(schedule, provider);
-        let state = validators.state_after(&provider.last_header()?)?;
-        let sign_store = if state.validators().contains(&key.address()) {
-            Some(open_sign_state(config, spec, provider, &key)?)
-        } else {
-            info!(target: "node", address = %key.address(), "not a validator: the chain is served only");
-            None
-        };
-        let schedule = Arc::new(schedule.clone());
-        Ok(Some(Self { spec: spec.clone(), schedule, validators, key, sign_store }))
-    }
-
-    /// Starts the engine if the node is a validator. Returns what answers the tag `pending`.
-    fn start(
-        self,
-        config: &Config,
-        provider: &ProviderFactory,
-        pool: &Pool,
-        tasks: &mut TaskManager,
-    ) -> Arc<dyn PendingBlockSource> {
-        let proposer = Arc::new(self.proposer(config, provider, pool));
-        let pending = PendingBlocks {
-            provider: provider.clone(),
-            proposer: proposer.clone(),
-            schedule: self.schedule.clone(),
-            validators: self.validators.clone(),
-            last: Mutex::new(None),
-        };
-        if let Some(sign_store) = self.sign_store {
-            let parts = EngineParts {
-                chain_spec: self.spec,
-                schedule: self.schedule,
-                provider: provider.clone(),
-                validators: self.validators,
-                proposer,
-                sign_store,
-                data_dir: config.datadir.clone(),
-                min_free_bytes: config.db.min_free.saturating_mul(1 << 20),
-            };
-            let engine = Engine::new(parts, Arc::new(pool.clone()));
-            let shutdown = tasks.shutdown_token();
-            tasks.spawn_critical("engine", async move { Ok(engine.run(shutdown).await?) });
-        }
-        Arc::new(pending)
-    }
-
-    fn proposer(&self, config: &Config, provider: &ProviderFactory, pool: &Pool) -> Proposer {
-        let engine_config = EngineConfig {
-            vanity: sealing::vanity(config.builder.extradata.as_bytes()),
-            gas_limit_target: config.builder.gaslimit,
-            build_budget: Duration::from_millis(config.builder.deadline_ms),
-        };
-        let consensus = consensus(&self.spec, provider);
-        Proposer::new(
-            self.spec.clone(),
-            provider.clone(),
-            Arc::new(pool.clone()),
-            PayloadBuilder::new(PeruriEvmConfig::new(self.spec.clone())),
-            SealSigner::new(self.key.clone()),
-            engine_config,
-            self_validation(self.spec.clone(), self.schedule.clone(), consensus),
-        )
-    }
-}
-
-/// Opens the sign state and finishes the block that was signed before the stop.
-fn open_sign_state(
-    config: &Config,
-    spec: &Arc<ChainSpec>,
-    provider: &ProviderFactory,
-    key: &PrivateKeySigner,
-) -> eyre::Result<SignStore> {
-    let path = config.sign_state();
-    let store = SignStore::open(&path, spec.genesis_hash(), key.address())
-        .or_usage(format!("sign state {}", path.display()))?;
-    match resume(&store, provider, &importer(spec, provider)) {
-        Ok(_) => Ok(store),
-        Err(EngineError::SignState(error)) => {
-            Err(UsageError::with_source("this validator must not sign", error).into())
-        }
-        Err(error) => Err(error.into()),
-    }
 }

@@ -50,6 +50,11 @@ impl DataDir {
         self.0.join(GENESIS_FILE)
     }
 
+    /// The nodes that may connect, unless another file is configured.
+    pub fn node_list(&self) -> PathBuf {
+        self.0.join("node-list.toml")
+    }
+
     /// The pool's journal of local transactions.
     pub fn pool_journal(&self) -> PathBuf {
         self.0.join("pool.journal")
@@ -83,6 +88,11 @@ impl Config {
     /// Where the sign state lies.
     pub fn sign_state(&self) -> PathBuf {
         self.consensus.sign_state.clone().unwrap_or_else(|| self.data_dir().sign_state())
+    }
+
+    /// Where the node list lies.
+    pub fn node_list(&self) -> PathBuf {
+        self.network.node_list.clone().unwrap_or_else(|| self.data_dir().node_list())
     }
 
     /// Where the node's key lies.

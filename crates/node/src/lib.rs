@@ -6,13 +6,16 @@
 mod builder;
 pub mod cli;
 pub mod config;
+mod consensus;
 mod descriptors;
 pub mod environment;
+mod gossip;
 pub mod logging;
 mod metrics;
 mod pending;
 mod progress;
 mod rpc;
+mod status;
 pub mod tasks;
 
 pub use builder::{Node, NodeBuilder};

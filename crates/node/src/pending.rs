@@ -1,8 +1,8 @@
 //! The block that this node would build now, for the tag `pending`.
 
+use alloy_primitives::Address;
 use parking_lot::Mutex;
 use peruri_engine::Proposer;
-use peruri_ibft2::Ibft2Schedule;
 use peruri_rpc::PendingBlockSource;
 use peruri_storage::{ExecutedBlock, ProviderFactory};
 use peruri_validation::ValidatorSource;
@@ -20,8 +20,9 @@ const LIFETIME: Duration = Duration::from_millis(250);
 pub(crate) struct PendingBlocks {
     pub(crate) provider: ProviderFactory,
     pub(crate) proposer: Arc<Proposer>,
-    pub(crate) schedule: Arc<Ibft2Schedule>,
     pub(crate) validators: Arc<dyn ValidatorSource>,
+    /// The block's coinbase.
+    pub(crate) coinbase: Address,
     pub(crate) last: Mutex<Option<(Instant, Arc<ExecutedBlock>)>>,
 }
 
@@ -29,7 +30,7 @@ impl PendingBlocks {
     fn build(&self) -> eyre::Result<Arc<ExecutedBlock>> {
         let parent = self.provider.last_header()?;
         let state = self.validators.state_after(&parent)?;
-        Ok(Arc::new(self.proposer.preview(&self.schedule, state.validators(), &parent)?))
+        Ok(Arc::new(self.proposer.preview(state.validators(), &parent, self.coinbase)?))
     }
 }
 

@@ -3,13 +3,14 @@
 use crate::{
     cli::{exit::OrUsage, jwt::read_secret, keys::write_private},
     config::{Config, RpcConfig},
+    consensus::ConsensusHandles,
     tasks::TaskManager,
 };
 use alloy_rpc_types_engine::JwtSecret;
 use peruri_evm::PeruriEvmConfig;
 use peruri_rpc::{
-    AuthConfig, EndpointConfig, PendingBlockSource, RpcHandles, RpcLimits, RpcServerBuilder,
-    RpcServerConfig, Standalone,
+    AuthConfig, EndpointConfig, NoPendingBlock, RpcHandles, RpcLimits, RpcServerBuilder,
+    RpcServerConfig,
 };
 use peruri_storage::ProviderFactory;
 use peruri_txpool::Pool;
@@ -35,15 +36,20 @@ pub(crate) async fn start(
     config: &Config,
     provider: &ProviderFactory,
     pool: &Pool,
-    pending: Arc<dyn PendingBlockSource>,
+    consensus: ConsensusHandles,
     tasks: &mut TaskManager,
 ) -> eyre::Result<RpcAddresses> {
     let handles = RpcHandles {
         factory: provider.clone(),
         pool: Arc::new(pool.clone()),
         evm_config: PeruriEvmConfig::new(provider.chain_spec().clone()),
-        pending,
-        status: Arc::new(Standalone),
+        pending: match consensus.pending.clone() {
+            Some(pending) => pending,
+            None => Arc::new(NoPendingBlock),
+        },
+        engine: consensus.engine.clone(),
+        network: consensus.network.clone(),
+        status: Arc::new(consensus),
         client_version: client_version(),
     };
     let servers = RpcServerBuilder::new(server_config(config)?, handles)

@@ -12,7 +12,9 @@ use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_hardforks::{EthereumHardfork, EthereumHardforks};
 use alloy_primitives::B256;
 use peruri_chainspec::ChainSpec;
+use peruri_engine::EngineHandle;
 use peruri_evm::PeruriEvmConfig;
+use peruri_network::NetworkHandle;
 use peruri_primitives::{RecoveredBlock, SealedHeader};
 use peruri_storage::{ExecutedBlock, ProviderFactory, StateProviderBox};
 use peruri_txpool::TransactionPool;
@@ -31,6 +33,10 @@ pub struct RpcHandles {
     pub pending: Arc<dyn PendingBlockSource>,
     /// State of network and engine.
     pub status: Arc<dyn NodeStatus>,
+    /// Consensus; `None` on a chain without it.
+    pub engine: Option<EngineHandle>,
+    /// The network; `None` if it is switched off.
+    pub network: Option<NetworkHandle>,
     /// Name and version, as `web3_clientVersion` gives them.
     pub client_version: String,
 }

@@ -67,6 +67,9 @@ pub enum RpcError {
         /// What is allowed.
         limit: u64,
     },
+    /// A part of the node that is switched off or does not answer.
+    #[error("{0}")]
+    Unavailable(String),
     /// Too much work of a kind is waiting.
     #[error("limit exceeded: {what} is full ({limit})")]
     Busy {
@@ -92,6 +95,7 @@ impl RpcError {
         match self {
             Self::InvalidParams(_) => INVALID_PARAMS,
             Self::HeaderNotFound
+            | Self::Unavailable(_)
             | Self::Execution(_)
             | Self::Timeout { .. }
             | Self::FilterNotFound => SERVER_ERROR,

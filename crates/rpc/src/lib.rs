@@ -21,12 +21,14 @@
 
 #![forbid(unsafe_code)]
 
+mod admin;
 mod cache;
 mod calls;
 mod config;
 mod context;
 mod error;
 mod eth;
+mod ibft;
 mod json;
 mod node;
 mod send;

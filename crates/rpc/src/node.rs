@@ -1,4 +1,4 @@
-//! Namespaces `net`, `web3`, `rpc`, `admin`, `debug` and `txpool`.
+//! Namespaces `net`, `web3`, `rpc`, `debug` and `txpool`.
 
 use crate::{
     RpcError,
@@ -10,15 +10,13 @@ use alloy_eips::{BlockId, eip2718::Encodable2718};
 use alloy_primitives::{Address, B256, Bytes, U64, keccak256};
 use jsonrpsee::core::RpcResult;
 use peruri_rpc_api::{
-    AdminApiServer, Arg, DebugApiServer, EthProtocolInfo, Json, NetApiServer, NodeInfo, NodePorts,
-    NodeProtocols, RpcApiServer, TxPoolApiServer, TxPoolByNonce, TxPoolContent, TxPoolInspect,
-    TxPoolStatus, Web3ApiServer,
+    Arg, DebugApiServer, Json, NetApiServer, RpcApiServer, TxPoolApiServer, TxPoolByNonce,
+    TxPoolContent, TxPoolInspect, TxPoolStatus, Web3ApiServer,
 };
 use peruri_txpool::ValidPoolTransaction;
 use std::{collections::BTreeMap, sync::Arc};
 
-/// Answers of [`NetApiServer`], [`Web3ApiServer`], [`AdminApiServer`], [`DebugApiServer`] and
-/// [`TxPoolApiServer`].
+/// Answers of [`NetApiServer`], [`Web3ApiServer`], [`DebugApiServer`] and [`TxPoolApiServer`].
 #[derive(Clone)]
 pub(crate) struct Node {
     ctx: Context,
@@ -51,25 +49,6 @@ impl Web3ApiServer for Node {
 
     fn sha3(&self, input: Bytes) -> RpcResult<B256> {
         Ok(keccak256(&input))
-    }
-}
-
-impl AdminApiServer for Node {
-    fn node_info(&self) -> RpcResult<NodeInfo> {
-        let chain = self.ctx.chain_spec();
-        let status = &self.ctx.handles.status;
-        let eth = EthProtocolInfo {
-            network: chain.chain_id(),
-            genesis: chain.genesis_hash(),
-            head: self.ctx.factory().best_block_hash().map_err(RpcError::from)?,
-        };
-        Ok(NodeInfo {
-            id: status.node_id().unwrap_or_default(),
-            name: self.ctx.handles.client_version.clone(),
-            ports: NodePorts { discovery: 0, listener: status.listen_port().unwrap_or_default() },
-            protocols: NodeProtocols { eth },
-            ..NodeInfo::default()
-        })
     }
 }
 

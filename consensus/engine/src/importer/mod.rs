@@ -11,12 +11,11 @@ use peruri_chainspec::ChainSpec;
 use peruri_evm::PeruriEvmConfig;
 use peruri_primitives::{Block, RecoveredBlock, SealedBlock, SealedHeader};
 use peruri_storage::{CandidateChain, ExecutedBlock, ProviderFactory};
-use peruri_validation::{
-    Clock, FullConsensus, IbftConsensus, StoredValidators, SystemClock, recover_block,
-};
+use peruri_validation::{FullConsensus, recover_block};
 use pipeline::Uncommitted;
 use reth_primitives_traits::Block as _;
 use std::{
+    ops::ControlFlow,
     sync::{
         Arc,
         mpsc::{Receiver, sync_channel},
@@ -70,20 +69,6 @@ impl BlockImporter {
         self.check_on(block, &parent, CandidateChain::default())
     }
 
-    /// [`check`](Self::check) for a block that this node sealed itself: its time is not held against
-    /// the clock, which may have been set back since.
-    ///
-    /// # Errors
-    /// As [`check`](Self::check); [`EngineError::NotIbft2`] on a chain that nobody seals.
-    pub(crate) fn check_own(&self, block: Block) -> Result<ExecutedBlock, EngineError> {
-        let schedule = self.chain_spec.ibft2().ok_or(EngineError::NotIbft2)?;
-        let validators = StoredValidators::new(self.provider.clone(), Arc::new(schedule.clone()));
-        let clock = NotBefore(block.header.timestamp);
-        let consensus = IbftConsensus::new(self.chain_spec.clone(), Arc::new(validators))
-            .with_clock(Arc::new(clock));
-        Self { consensus: Arc::new(consensus), ..self.clone() }.check(block)
-    }
-
     /// Imports blocks in ascending order, from a file for instance. Blocks that the database holds are
     /// skipped. `progress` is told the number of each block that was checked.
     ///
@@ -105,6 +90,39 @@ impl BlockImporter {
                 Ok(committed) => committed.and(checked),
                 Err(panic) => std::panic::resume_unwind(panic),
             }
+        })
+    }
+
+    /// Executes blocks in ascending order on top of each other and hands each to `deliver`, which sees to
+    /// it that they are committed; it waits there while too many are not. Ends when `deliver` says so.
+    ///
+    /// # Errors
+    /// The first block that is unreadable or breaks a rule; all blocks before it are delivered.
+    pub(crate) fn execute<E: Into<EngineError> + Send>(
+        &self,
+        blocks: impl Iterator<Item = Result<Block, E>> + Send,
+        mut deliver: impl FnMut(ExecutedBlock) -> ControlFlow<()>,
+    ) -> Result<(), EngineError> {
+        let (recovered, receiver) = sync_channel(RECOVERED_AHEAD);
+        thread::scope(|scope| {
+            scope.spawn(|| pipeline::recover_ahead(&self.chain_spec, blocks, recovered));
+            let mut parent = self.provider.last_header()?;
+            let mut uncommitted = CandidateChain::default();
+            for block in receiver {
+                let committed = self.provider.best_block_number()?;
+                let stored = uncommitted.blocks().iter().filter(|it| it.number() <= committed);
+                let stored = stored.count();
+                if stored > 0 {
+                    uncommitted.drop_oldest(stored);
+                }
+                let Some(block) = self.check_next(block?, &parent, &uncommitted)? else { continue };
+                parent = block.recovered_block.clone_sealed_header();
+                uncommitted.push(Arc::new(block.clone()));
+                if deliver(block).is_break() {
+                    break;
+                }
+            }
+            Ok(())
         })
     }
 
@@ -162,16 +180,6 @@ impl BlockImporter {
         self.evm_config
             .process_block(block, &*state)
             .map_err(|source| EngineError::Execution { number, source })
-    }
-}
-
-/// The machine's clock, but never before a time (seconds).
-#[derive(Debug)]
-struct NotBefore(u64);
-
-impl Clock for NotBefore {
-    fn unix_seconds(&self) -> u64 {
-        SystemClock.unix_seconds().max(self.0)
     }
 }
 

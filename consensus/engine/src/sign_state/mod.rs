@@ -1,19 +1,22 @@
 //! The sign state: what this validator has signed, durable before anyone can see it.
 //!
 //! It lies outside the data folder, so that restoring a data folder can never restore it, and is not
-//! part of ordinary backups. A validator that is not certain what it has signed does not sign.
+//! part of ordinary backups. A validator that is not certain what it has signed does not sign
+//! ([`peruri_ibft2::core`], doubt).
 //!
-//! Two slot files are written in turn ([`slot`]); each holds one [`SignRecord`] with a sequence
+//! Two slot files are written in turn ([`slot`]); each holds one [`SignRecord`] with its sequence
 //! number and a CRC-32C and is synced before the call returns. Blocks lie beside them, named by
 //! block hash: synced before a record names them ([`SignStore::persist`]), removed when no slot does
 //! any more. A lock keeps two processes from signing with one sign state.
+//!
+//! [`SignRecord`]: peruri_ibft2::SignRecord
 
-mod record;
 mod slot;
 mod store;
+mod writer;
 
-pub use record::SignRecord;
-pub use store::SignStore;
+pub use store::{FoundSignState, SignStore};
+pub(crate) use writer::{SignWriter, Write, Written};
 
 use alloy_primitives::{Address, B256};
 use std::path::PathBuf;
@@ -22,10 +25,10 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignStateError {
-    /// There is no sign state although the chain has begun.
+    /// There is no sign state.
     #[error(
         "no sign state in {path}; if this validator has never signed on this chain run `peruri-node init`, \
-         otherwise restore the folder from this machine's own disk"
+         otherwise bring the folder from the machine that signed"
     )]
     Missing {
         /// Folder that was searched.
@@ -68,56 +71,6 @@ pub enum SignStateError {
         expected: Address,
         /// Address in the record.
         got: Address,
-    },
-    /// The database has seen a newer record than the store holds: an old copy was put back.
-    #[error(
-        "the sign state holds record {got} but the database has seen record {expected}: an old copy was put back"
-    )]
-    BehindDatabase {
-        /// Sequence number that the database knows.
-        expected: u64,
-        /// Newest sequence number in the store.
-        got: u64,
-    },
-    /// The chain holds blocks of this validator that the store does not know.
-    #[error(
-        "the database ends at block {head} but the sign state knows of no signature above block {signed}: \
-         it was lost or replaced, or the key signs elsewhere; bring the folder from the machine that signed"
-    )]
-    BehindChain {
-        /// Height of the database.
-        head: u64,
-        /// Height of the newest signed block.
-        signed: u64,
-    },
-    /// The chain is shorter than what has been signed.
-    #[error(
-        "block {signed} is signed but the database ends at {head}: an old data folder was put back; \
-         import the missing blocks before this validator signs again"
-    )]
-    AheadOfDatabase {
-        /// Height of the newest signed block.
-        signed: u64,
-        /// Height of the database.
-        head: u64,
-    },
-    /// The chain holds another block than the one that was signed at that height.
-    #[error("block {height} in the database is {stored}, this validator has sealed {signed}")]
-    Conflict {
-        /// The height.
-        height: u64,
-        /// Block hash in the database.
-        stored: B256,
-        /// Block hash in the record.
-        signed: B256,
-    },
-    /// A record would fall behind the present one.
-    #[error("refused to sign height {got}: height {newest} is signed already")]
-    HeightFalls {
-        /// Height of the newest record.
-        newest: u64,
-        /// Height that was to be signed.
-        got: u64,
     },
     /// An earlier write failed: what is durable is known only after a restart.
     #[error(

@@ -1,12 +1,11 @@
 //! One slot file: magic, version, length, record (RLP), CRC-32C over all of it.
 
-use super::SignRecord;
-use alloy_rlp::Decodable;
+use peruri_ibft2::SignRecord;
 
 /// First bytes of a slot file.
 const MAGIC: &[u8; 8] = b"PERURISS";
 /// Version of the slot's form.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// Magic, version, length (4 bytes, big-endian).
 const HEADER_LEN: usize = MAGIC.len() + 1 + 4;
 /// Length of the checksum.
@@ -14,7 +13,7 @@ const CRC_LEN: usize = 4;
 
 /// The bytes of a slot that holds `record`.
 pub(super) fn encode(record: &SignRecord) -> Vec<u8> {
-    let payload = alloy_rlp::encode(record);
+    let payload = record.encode();
     let mut out = Vec::with_capacity(HEADER_LEN + payload.len() + CRC_LEN);
     out.extend_from_slice(MAGIC);
     out.push(VERSION);
@@ -38,22 +37,22 @@ pub(super) fn decode(bytes: &[u8]) -> Result<SignRecord, &'static str> {
     if body[MAGIC.len()] != VERSION {
         return Err("unknown version");
     }
-    let (head, mut payload) = body.split_at(HEADER_LEN);
+    let (head, payload) = body.split_at(HEADER_LEN);
     if head[MAGIC.len() + 1..] != (payload.len() as u32).to_be_bytes() {
         return Err("wrong length");
     }
-    let record = SignRecord::decode(&mut payload).map_err(|_| "malformed record")?;
-    if payload.is_empty() { Ok(record) } else { Err("trailing bytes") }
+    SignRecord::decode(payload).map_err(|_| "malformed record")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use alloy_primitives::{Address, B256};
+    use peruri_ibft2::RoundId;
 
     fn record() -> SignRecord {
-        SignRecord::first(B256::repeat_byte(7), Address::repeat_byte(9))
-            .next(12, B256::repeat_byte(3))
+        let position = RoundId::new(12, 3);
+        SignRecord::released(B256::repeat_byte(7), Address::repeat_byte(9), position, 5)
     }
 
     #[test]

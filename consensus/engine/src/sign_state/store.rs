@@ -1,11 +1,13 @@
 //! The two slots and the blocks beside them.
 
-use super::{SignRecord, SignStateError, slot};
-use alloy_primitives::{Address, B256, Bytes};
+use super::{SignStateError, slot};
+use alloy_primitives::{Address, B256};
+use peruri_ibft2::{Block, BlockHash, SignRecord, core::StoredRecord};
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Write},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 /// File whose lock keeps a second process out.
@@ -20,13 +22,25 @@ const SYNCS: bool = cfg!(not(feature = "fault-no-sync"));
 #[derive(Debug)]
 pub struct SignStore {
     path: PathBuf,
-    record: SignRecord,
-    /// Block that the other slot names; zero for none.
-    older_block: B256,
+    /// Which of the two slots is written next.
+    next_slot: usize,
+    /// Blocks that the records in the two slots name, by slot.
+    named: [Vec<BlockHash>; 2],
     /// Set by a failed write: what is on disk is not known any more.
     failed: bool,
     /// Holds the lock until it is closed.
     _lock: File,
+}
+
+/// A sign state as a start finds it.
+#[derive(Debug)]
+pub struct FoundSignState {
+    /// For what is signed from now on.
+    pub store: SignStore,
+    /// The newest whole record.
+    pub record: StoredRecord,
+    /// The blocks that it names, as far as they can be read.
+    pub blocks: Vec<Arc<Block>>,
 }
 
 impl SignStore {
@@ -43,53 +57,57 @@ impl SignStore {
         if [0, 1].iter().any(|i| slot_path(path, *i).exists()) {
             return Err(SignStateError::Exists { path: path.to_owned() });
         }
+        let mut store = Self::empty(path)?;
+        store.persist(&SignRecord::first(genesis_hash, validator), None)?;
+        Ok(store)
+    }
+
+    /// An open folder in which nothing is known of either slot.
+    fn empty(path: &Path) -> Result<Self, SignStateError> {
         fs::create_dir_all(path).map_err(io_error("create", path))?;
         if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
             sync_dir(parent)?;
         }
-        let lock = lock(path)?;
-        let record = SignRecord::first(genesis_hash, validator);
-        write_slot(path, &record)?;
-        Ok(Self::new(path.to_owned(), record, B256::ZERO, lock))
-    }
-
-    const fn new(path: PathBuf, record: SignRecord, older_block: B256, lock: File) -> Self {
-        Self { path, record, older_block, failed: false, _lock: lock }
+        let _lock = lock(path)?;
+        let named = [Vec::new(), Vec::new()];
+        Ok(Self { path: path.to_owned(), next_slot: 0, named, failed: false, _lock })
     }
 
     /// Reads the newest whole record, checks whose it is, and makes durable what was read: a process
-    /// that was killed may have written a record without syncing it.
+    /// that was killed may have written a record without syncing it. A record that is missing or
+    /// damaged is no error here: who has lost its memory is in doubt, and the core decides.
     ///
     /// # Errors
-    /// [`SignStateError::Missing`], [`SignStateError::Locked`], [`SignStateError::Damaged`] when no
-    /// slot is whole, [`SignStateError::WrongChain`], [`SignStateError::WrongValidator`], or the
-    /// failed read or sync.
+    /// [`SignStateError::Locked`], [`SignStateError::WrongChain`],
+    /// [`SignStateError::WrongValidator`], or the failed read or sync.
     pub fn open(
         path: &Path,
         genesis_hash: B256,
         validator: Address,
-    ) -> Result<Self, SignStateError> {
-        if !path.is_dir() {
-            return Err(SignStateError::Missing { path: path.to_owned() });
+    ) -> Result<FoundSignState, SignStateError> {
+        let mut store = Self::empty(path)?;
+        let slots = match read_slots(path) {
+            Ok(slots) => slots,
+            Err(SignStateError::Missing { .. }) => {
+                return Ok(FoundSignState::without_record(store, StoredRecord::Missing));
+            }
+            Err(error) => return Err(error),
+        };
+        let Some((newest, record)) = slots.newest() else {
+            return Ok(FoundSignState::without_record(store, StoredRecord::Damaged));
+        };
+        check_owner(record, genesis_hash, validator)?;
+        store.next_slot = 1 - newest;
+        store.named = slots.named();
+        sync_all(path, &record.blocks())?;
+        remove_orphans(path, &store.named.concat())?;
+        let mut blocks = Vec::new();
+        for hash in record.blocks() {
+            // A block that is gone or spoiled is damage, which the core finds by its absence.
+            blocks.extend(read_block(&block_path(path, hash), hash)?.map(Arc::new));
         }
-        let lock = lock(path)?;
-        let (record, older) = newest_records(path)?;
-        if record.genesis_hash != genesis_hash {
-            return Err(SignStateError::WrongChain {
-                expected: genesis_hash,
-                got: record.genesis_hash,
-            });
-        }
-        if record.validator != validator {
-            return Err(SignStateError::WrongValidator {
-                expected: validator,
-                got: record.validator,
-            });
-        }
-        let older_block = older.map_or(B256::ZERO, |older| older.block_hash);
-        sync_all(path, record.block_hash)?;
-        remove_orphans(path, &[record.block_hash, older_block])?;
-        Ok(Self::new(path.to_owned(), record, older_block, lock))
+        let record = StoredRecord::Present(Box::new(record.clone()));
+        Ok(FoundSignState { store, record, blocks })
     }
 
     /// The newest whole record in the folder `path`, for tools that only look: nothing is locked or
@@ -99,79 +117,101 @@ impl SignStore {
     /// [`SignStateError::Missing`], [`SignStateError::Damaged`] when no slot is whole, or the failed
     /// read.
     pub fn peek(path: &Path) -> Result<SignRecord, SignStateError> {
-        newest_records(path).map(|(newest, _)| newest)
+        let slots = read_slots(path)?;
+        let reason = || slots.damage.join(", ");
+        slots
+            .newest()
+            .map(|(_, record)| record.clone())
+            .ok_or_else(|| SignStateError::Damaged { path: path.to_owned(), reason: reason() })
     }
 
-    /// The newest durable record.
-    pub const fn record(&self) -> &SignRecord {
-        &self.record
-    }
-
-    /// Whether a seal may be made at `height`. To be asked before the key is used.
+    /// Makes `block` durable if there is one, then the record that names it. When this returns, what
+    /// the record holds may be shown to others. After a failed write nothing more is taken.
     ///
     /// # Errors
-    /// [`SignStateError::HeightFalls`] if `height` is not above the newest one,
-    /// [`SignStateError::Failed`] after a failed write.
-    pub const fn may_sign(&self, height: u64) -> Result<(), SignStateError> {
+    /// [`SignStateError::Failed`] after a failed write, or the failed write: the caller must not sign
+    /// any more.
+    pub fn persist(
+        &mut self,
+        record: &SignRecord,
+        block: Option<&Block>,
+    ) -> Result<(), SignStateError> {
         if self.failed {
             return Err(SignStateError::Failed);
         }
-        if height <= self.record.height {
-            return Err(SignStateError::HeightFalls { newest: self.record.height, got: height });
-        }
-        Ok(())
-    }
-
-    /// Makes `block` (RLP, sealed) durable, then the record that names it. When this returns, the
-    /// block may be shown to others. After a failed write nothing more is taken.
-    ///
-    /// # Errors
-    /// As [`may_sign`](Self::may_sign), or the failed write: the caller must not sign any more.
-    pub fn persist(
-        &mut self,
-        height: u64,
-        block_hash: B256,
-        block: &[u8],
-    ) -> Result<(), SignStateError> {
-        self.may_sign(height)?;
         self.failed = true;
-        write_synced(&block_path(&self.path, block_hash), block)?;
-        let record = self.record.next(height, block_hash);
-        write_slot(&self.path, &record)?;
-        // The slot of the record before the last one is gone, and with it the name of its block.
-        let unnamed = std::mem::replace(&mut self.older_block, self.record.block_hash);
-        self.record = record;
+        if let Some(block) = block {
+            write_synced(&block_path(&self.path, block.hash()), &alloy_rlp::encode(block))?;
+        }
+        write_synced(&slot_path(&self.path, self.next_slot), &slot::encode(record))?;
         self.failed = false;
-        if !unnamed.is_zero() {
-            remove(&block_path(&self.path, unnamed))?;
+        // The record that this slot held is gone, and with it the names of its blocks.
+        let unnamed = std::mem::replace(&mut self.named[self.next_slot], record.blocks());
+        self.next_slot = 1 - self.next_slot;
+        for hash in unnamed {
+            if !self.named.iter().flatten().any(|named| *named == hash) {
+                remove(&block_path(&self.path, hash))?;
+            }
         }
         Ok(())
     }
 
-    /// The block that the newest record names (RLP, sealed); `None` if nothing was signed yet.
+    /// Writes `record` into both slots: the operator puts it in the place of a lost one.
     ///
     /// # Errors
-    /// The failed read; a missing file is damage.
-    pub fn signed_block(&self) -> Result<Option<Bytes>, SignStateError> {
-        if self.record.height == 0 {
-            return Ok(None);
-        }
-        let path = block_path(&self.path, self.record.block_hash);
-        match fs::read(&path) {
-            Ok(bytes) => Ok(Some(bytes.into())),
-            Err(err) if err.kind() == io::ErrorKind::NotFound => Err(SignStateError::Damaged {
-                path: self.path.clone(),
-                reason: format!("block {} is missing", self.record.block_hash),
-            }),
-            Err(source) => Err(SignStateError::Io { action: "read", path, source }),
-        }
+    /// As [`persist`](Self::persist).
+    pub fn replace(&mut self, record: &SignRecord) -> Result<(), SignStateError> {
+        self.persist(record, None)?;
+        self.persist(record, None)
     }
 }
 
-/// Reads both slots: the newer whole record, and the older one if it is whole too.
-fn newest_records(path: &Path) -> Result<(SignRecord, Option<SignRecord>), SignStateError> {
-    let mut records = Vec::new();
-    let mut damage = Vec::new();
+impl FoundSignState {
+    const fn without_record(store: SignStore, record: StoredRecord) -> Self {
+        Self { store, record, blocks: Vec::new() }
+    }
+}
+
+fn check_owner(
+    record: &SignRecord,
+    genesis_hash: B256,
+    validator: Address,
+) -> Result<(), SignStateError> {
+    let got = record.genesis_hash;
+    if got != genesis_hash {
+        return Err(SignStateError::WrongChain { expected: genesis_hash, got });
+    }
+    let got = record.validator;
+    if got != validator {
+        return Err(SignStateError::WrongValidator { expected: validator, got });
+    }
+    Ok(())
+}
+
+/// What the two slot files hold.
+struct Slots {
+    records: [Option<SignRecord>; 2],
+    /// What is wrong with those that cannot be read.
+    damage: Vec<String>,
+}
+
+impl Slots {
+    /// The record with the higher number, and its slot.
+    fn newest(&self) -> Option<(usize, &SignRecord)> {
+        let whole = self.records.iter().enumerate();
+        whole
+            .filter_map(|(index, record)| record.as_ref().map(|record| (index, record)))
+            .max_by_key(|(_, record)| record.sequence)
+    }
+
+    fn named(&self) -> [Vec<BlockHash>; 2] {
+        [0, 1].map(|index| self.records[index].as_ref().map_or_else(Vec::new, SignRecord::blocks))
+    }
+}
+
+/// Reads both slots.
+fn read_slots(path: &Path) -> Result<Slots, SignStateError> {
+    let mut slots = Slots { records: [None, None], damage: Vec::new() };
     for index in [0, 1] {
         let file = slot_path(path, index);
         let bytes = match fs::read(&file) {
@@ -180,15 +220,25 @@ fn newest_records(path: &Path) -> Result<(SignRecord, Option<SignRecord>), SignS
             Err(source) => return Err(SignStateError::Io { action: "read", path: file, source }),
         };
         match slot::decode(&bytes) {
-            Ok(record) => records.push(record),
-            Err(reason) => damage.push(format!("slot {index}: {reason}")),
+            Ok(record) => slots.records[index] = Some(record),
+            Err(reason) => slots.damage.push(format!("slot {index}: {reason}")),
         }
     }
-    records.sort_unstable_by_key(|record| record.sequence);
-    match records.pop() {
-        Some(newest) => Ok((newest, records.pop())),
-        None if damage.is_empty() => Err(SignStateError::Missing { path: path.to_owned() }),
-        None => Err(SignStateError::Damaged { path: path.to_owned(), reason: damage.join(", ") }),
+    if slots.newest().is_none() && slots.damage.is_empty() {
+        return Err(SignStateError::Missing { path: path.to_owned() });
+    }
+    Ok(slots)
+}
+
+/// The block in a file; `None` if it is gone or not the one that its name says.
+fn read_block(path: &Path, hash: BlockHash) -> Result<Option<Block>, SignStateError> {
+    match fs::read(path) {
+        Ok(bytes) => {
+            let block = Block::decode(&mut bytes.as_slice()).ok();
+            Ok(block.filter(|block| block.hash() == hash))
+        }
+        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(SignStateError::Io { action: "read", path: path.to_owned(), source }),
     }
 }
 
@@ -211,9 +261,11 @@ fn lock(path: &Path) -> Result<File, SignStateError> {
     }
 }
 
-/// Syncs slots, the named block and the folder.
-fn sync_all(path: &Path, block_hash: B256) -> Result<(), SignStateError> {
-    for file in [slot_path(path, 0), slot_path(path, 1), block_path(path, block_hash)] {
+/// Syncs slots, the named blocks and the folder.
+fn sync_all(path: &Path, blocks: &[BlockHash]) -> Result<(), SignStateError> {
+    let slots = [0, 1].map(|index| slot_path(path, index));
+    let blocks = blocks.iter().map(|hash| block_path(path, *hash));
+    for file in slots.into_iter().chain(blocks) {
         match File::open(&file).and_then(|open| if SYNCS { open.sync_all() } else { Ok(()) }) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => {
                 return Err(SignStateError::Io { action: "sync", path: file, source });
@@ -225,12 +277,12 @@ fn sync_all(path: &Path, block_hash: B256) -> Result<(), SignStateError> {
 }
 
 /// Removes the blocks that no record names: of a crash between block and record.
-fn remove_orphans(path: &Path, named: &[B256]) -> Result<(), SignStateError> {
+fn remove_orphans(path: &Path, named: &[BlockHash]) -> Result<(), SignStateError> {
     for entry in fs::read_dir(path).map_err(io_error("read", path))? {
         let entry = entry.map_err(io_error("read", path))?;
         let name = entry.file_name();
         let hash = name.to_str().and_then(|name| name.strip_suffix(BLOCK_SUFFIX));
-        let hash = hash.and_then(|hash| hash.parse::<B256>().ok());
+        let hash = hash.and_then(|hash| hash.parse::<B256>().ok()).map(BlockHash);
         if hash.is_some_and(|hash| !named.contains(&hash)) {
             remove(&entry.path())?;
         }
@@ -247,17 +299,12 @@ fn remove(path: &Path) -> Result<(), SignStateError> {
     }
 }
 
-/// Writes `record` into the slot whose turn it is, leaving the other one whole.
-fn write_slot(path: &Path, record: &SignRecord) -> Result<(), SignStateError> {
-    write_synced(&slot_path(path, record.sequence % 2), &slot::encode(record))
-}
-
-fn slot_path(path: &Path, index: u64) -> PathBuf {
+fn slot_path(path: &Path, index: usize) -> PathBuf {
     path.join(format!("slot-{index}"))
 }
 
-fn block_path(path: &Path, block_hash: B256) -> PathBuf {
-    path.join(format!("{block_hash}{BLOCK_SUFFIX}"))
+fn block_path(path: &Path, block_hash: BlockHash) -> PathBuf {
+    path.join(format!("{}{BLOCK_SUFFIX}", block_hash.0))
 }
 
 /// Writes a whole file and syncs it; syncs the folder too when the file is new.
@@ -296,6 +343,11 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use alloy_consensus::Header;
+    use peruri_ibft2::{
+        ProposalPayload, RoundId, Signature65, Signed, prepare_header, sign_state::StoredProposal,
+        unsealed_extra_data,
+    };
 
     const GENESIS: B256 = B256::repeat_byte(1);
     const VALIDATOR: Address = Address::repeat_byte(2);
@@ -307,102 +359,104 @@ mod tests {
     }
 
     /// Opens the store of `store` again, as a later process would.
-    fn reopen(store: SignStore) -> Result<SignStore, SignStateError> {
+    fn reopen(store: SignStore) -> FoundSignState {
         let path = store.path.clone();
         drop(store);
-        SignStore::open(&path, GENESIS, VALIDATOR)
+        SignStore::open(&path, GENESIS, VALIDATOR).unwrap()
     }
 
-    fn hash(byte: u8) -> B256 {
-        B256::repeat_byte(byte)
+    fn height_of(found: &FoundSignState) -> u64 {
+        match &found.record {
+            StoredRecord::Present(record) => record.position().height,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn block(number: u64) -> Block {
+        let validators = [VALIDATOR].into_iter().collect();
+        let extra = unsealed_extra_data(B256::ZERO, &validators, None, 0);
+        let header = prepare_header(Header { number, ..Header::default() }, extra);
+        Block { header, body: Block::EMPTY_BODY }
+    }
+
+    /// The record of a proposal at `height`.
+    fn record(height: u64) -> SignRecord {
+        let block = block(height);
+        let payload =
+            ProposalPayload { id: RoundId::new(height, 0), digest: block.digest().unwrap() };
+        let signed = Signed::new(payload, Signature65::new([1; 65]).unwrap());
+        let mut record = SignRecord::first(GENESIS, VALIDATOR);
+        let proposal = StoredProposal { signed, round_changes: None, block: block.hash() };
+        record.put_proposal(proposal).unwrap();
+        record.sequence = height + 1;
+        record
+    }
+
+    fn persist(store: &mut SignStore, height: u64) -> Result<(), SignStateError> {
+        store.persist(&record(height), Some(&block(height)))
     }
 
     #[test]
     fn a_record_and_its_block_survive_reopening() {
         let (_dir, mut store) = store();
-        store.persist(1, hash(5), b"block one").unwrap();
-        store.persist(2, hash(6), b"block two").unwrap();
-        let record = store.record().clone();
-        let again = reopen(store).unwrap();
-        assert_eq!(again.record(), &record);
-        assert_eq!(again.signed_block().unwrap().unwrap().as_ref(), b"block two");
+        persist(&mut store, 1).unwrap();
+        persist(&mut store, 2).unwrap();
+        let found = reopen(store);
+        assert_eq!(found.record, StoredRecord::Present(Box::new(record(2))));
+        assert_eq!(*found.blocks[0], block(2));
     }
 
     #[test]
     fn a_block_stays_as_long_as_a_slot_names_it() {
         let (_dir, mut store) = store();
-        for (height, byte) in [(1, 5), (2, 6), (3, 7)] {
-            store.persist(height, hash(byte), b"block").unwrap();
+        for height in [1, 2, 3] {
+            persist(&mut store, height).unwrap();
         }
-        let exists = |store: &SignStore, byte| block_path(&store.path, hash(byte)).exists();
-        assert_eq!([5, 6, 7].map(|byte| exists(&store, byte)), [false, true, true]);
-        let mut store = reopen(store).unwrap();
-        assert_eq!([6, 7].map(|byte| exists(&store, byte)), [true, true]);
-        store.persist(4, hash(8), b"block").unwrap();
-        assert_eq!([6, 7, 8].map(|byte| exists(&store, byte)), [false, true, true]);
+        let exists =
+            |store: &SignStore, number| block_path(&store.path, block(number).hash()).exists();
+        assert_eq!([1, 2, 3].map(|number| exists(&store, number)), [false, true, true]);
+        let mut store = reopen(store).store;
+        assert_eq!([2, 3].map(|number| exists(&store, number)), [true, true]);
+        persist(&mut store, 4).unwrap();
+        assert_eq!([2, 3, 4].map(|number| exists(&store, number)), [false, true, true]);
     }
 
     #[test]
     fn a_block_without_a_record_is_removed_at_the_next_start() {
         let (_dir, mut store) = store();
-        store.persist(1, hash(5), b"block").unwrap();
-        let orphan = block_path(&store.path, hash(9));
+        persist(&mut store, 1).unwrap();
+        let orphan = block_path(&store.path, block(9).hash());
         let foreign = store.path.join("notes.block");
         fs::write(&orphan, b"never named").unwrap();
         fs::write(&foreign, b"the operator's").unwrap();
-        let store = reopen(store).unwrap();
+        let found = reopen(store);
         assert!(!orphan.exists() && foreign.exists());
-        assert!(store.signed_block().unwrap().is_some());
-    }
-
-    #[test]
-    fn a_height_is_signed_once() {
-        let (_dir, mut store) = store();
-        store.persist(3, hash(5), b"x").unwrap();
-        for height in [0, 2, 3] {
-            let err = store.may_sign(height).unwrap_err();
-            assert!(matches!(err, SignStateError::HeightFalls { newest: 3, .. }), "{err}");
-            assert!(store.persist(height, hash(9), b"y").is_err());
-        }
-        store.may_sign(4).unwrap();
-        assert!(!block_path(&store.path, hash(9)).exists());
+        assert_eq!(found.blocks.len(), 1);
     }
 
     #[test]
     fn after_a_failed_write_nothing_is_signed() {
         let (_dir, mut store) = store();
         // A folder in the block's place makes the write fail, also for root.
-        let block = block_path(&store.path, hash(5));
-        fs::create_dir(&block).unwrap();
-        let err = store.persist(1, hash(5), b"x").unwrap_err();
+        let path = block_path(&store.path, block(1).hash());
+        fs::create_dir(&path).unwrap();
+        let err = persist(&mut store, 1).unwrap_err();
         assert!(matches!(err, SignStateError::Io { action: "open", .. }), "{err}");
-        fs::remove_dir(&block).unwrap();
-        assert!(matches!(store.may_sign(1), Err(SignStateError::Failed)));
-        assert!(matches!(store.persist(1, hash(5), b"x"), Err(SignStateError::Failed)));
-        assert_eq!(reopen(store).unwrap().record().height, 0);
+        fs::remove_dir(&path).unwrap();
+        assert!(matches!(persist(&mut store, 1), Err(SignStateError::Failed)));
+        assert_eq!(height_of(&reopen(store)), 0);
     }
 
     #[test]
-    fn a_failed_record_does_not_count() {
+    fn a_torn_newer_slot_leaves_the_older_one_and_is_written_next() {
         let (_dir, mut store) = store();
-        let slot = slot_path(&store.path, 0);
-        fs::create_dir(&slot).unwrap();
-        assert!(store.persist(1, hash(5), b"x").is_err());
-        assert!(matches!(store.may_sign(1), Err(SignStateError::Failed)));
-        fs::remove_dir(&slot).unwrap();
-        let mut store = reopen(store).unwrap();
-        assert_eq!(store.record().height, 0);
-        store.persist(1, hash(6), b"y").unwrap();
-    }
-
-    #[test]
-    fn a_torn_newer_slot_leaves_the_older_one() {
-        let (_dir, mut store) = store();
-        store.persist(1, hash(5), b"x").unwrap();
-        let newest = slot_path(&store.path, store.record().sequence % 2);
+        persist(&mut store, 1).unwrap();
+        let newest = slot_path(&store.path, 1 - store.next_slot);
         let bytes = fs::read(&newest).unwrap();
         fs::write(&newest, &bytes[..bytes.len() / 2]).unwrap();
-        assert_eq!(reopen(store).unwrap().record().height, 0);
+        let found = reopen(store);
+        assert_eq!(height_of(&found), 0);
+        assert_eq!(slot_path(&found.store.path, found.store.next_slot), newest);
     }
 
     #[test]
@@ -410,36 +464,45 @@ mod tests {
         let (_dir, store) = store();
         let second = SignStore::open(&store.path, GENESIS, VALIDATOR).unwrap_err();
         assert!(matches!(second, SignStateError::Locked { .. }), "{second}");
-        reopen(store).unwrap();
+        reopen(store);
     }
 
     #[test]
     fn damage_loss_and_strangers_are_told_apart() {
         let (_dir, store) = store();
         let path = store.path.clone();
-        assert!(matches!(
-            SignStore::create(&path, GENESIS, VALIDATOR),
-            Err(SignStateError::Exists { .. })
-        ));
         drop(store);
+        let exists = SignStore::create(&path, GENESIS, VALIDATOR);
+        assert!(matches!(exists, Err(SignStateError::Exists { .. })));
         let open = |genesis, validator| SignStore::open(&path, genesis, validator);
         assert!(matches!(open(B256::ZERO, VALIDATOR), Err(SignStateError::WrongChain { .. })));
         assert!(matches!(open(GENESIS, Address::ZERO), Err(SignStateError::WrongValidator { .. })));
-        let only = slot_path(&path, 1);
+        let only = slot_path(&path, 0);
         fs::write(&only, b"junk").unwrap();
-        assert!(matches!(open(GENESIS, VALIDATOR), Err(SignStateError::Damaged { .. })));
+        assert_eq!(open(GENESIS, VALIDATOR).unwrap().record, StoredRecord::Damaged);
+        assert!(matches!(SignStore::peek(&path), Err(SignStateError::Damaged { .. })));
         fs::remove_file(&only).unwrap();
-        assert!(matches!(open(GENESIS, VALIDATOR), Err(SignStateError::Missing { .. })));
-        fs::remove_dir_all(&path).unwrap();
-        assert!(matches!(open(GENESIS, VALIDATOR), Err(SignStateError::Missing { .. })));
-        assert!(!path.exists(), "opening must not create anything");
+        assert_eq!(open(GENESIS, VALIDATOR).unwrap().record, StoredRecord::Missing);
+        assert!(matches!(SignStore::peek(&path), Err(SignStateError::Missing { .. })));
     }
 
     #[test]
-    fn a_lost_block_file_is_damage() {
+    fn a_lost_or_spoiled_block_is_not_handed_out() {
         let (_dir, mut store) = store();
-        store.persist(1, hash(5), b"x").unwrap();
-        fs::remove_file(block_path(&store.path, hash(5))).unwrap();
-        assert!(matches!(store.signed_block(), Err(SignStateError::Damaged { .. })));
+        persist(&mut store, 1).unwrap();
+        fs::write(block_path(&store.path, block(1).hash()), alloy_rlp::encode(block(2))).unwrap();
+        let found = reopen(store);
+        assert_eq!((height_of(&found), found.blocks.len()), (1, 0));
+    }
+
+    #[test]
+    fn a_released_record_stands_in_both_slots() {
+        let (_dir, mut store) = store();
+        let released = SignRecord::released(GENESIS, VALIDATOR, RoundId::new(7, 2), 40);
+        store.replace(&released).unwrap();
+        for index in [0, 1] {
+            let bytes = fs::read(slot_path(&store.path, index)).unwrap();
+            assert_eq!(slot::decode(&bytes).as_ref(), Ok(&released));
+        }
     }
 }

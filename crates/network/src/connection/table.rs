@@ -55,6 +55,10 @@ impl SessionTable {
         self.0.read().get(&id).cloned()
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.0.read().len()
+    }
+
     pub(crate) fn insert(&self, id: SessionId, session: Arc<Session>) {
         self.0.write().insert(id, session);
     }

@@ -3,19 +3,23 @@
 //! ```toml
 //! [[node]]
 //! name = "Peruri"
+//! enode = "enode://1b84…@node1.example.org:30303"
+//!
+//! [[node]]
+//! name = "NOTA"
 //! addresses = [
 //!     "/dns4/node1.example.org/tcp/30303/p2p/16Uiu2HAmJb2e28qLXxT5kZxVUUoJt72EMzNGXB47Rxx5hw3q4YjS",
 //!     "/dns4/node1.example.org/udp/30303/quic-v1/p2p/16Uiu2HAmJb2e28qLXxT5kZxVUUoJt72EMzNGXB47Rxx5hw3q4YjS",
 //! ]
 //! ```
 //!
-//! A node that only dials and is never dialled has the address `/p2p/PEER_ID`.
+//! An enode URL stands for the addresses over QUIC and TCP. A node that only dials and is never dialled has the address `/p2p/PEER_ID`.
 
 mod watch;
 
 pub(crate) use watch::watch;
 
-use crate::{NodeListError, PeerIdentity, event::peer_of};
+use crate::{Enode, NodeListError, PeerIdentity, event::peer_of};
 use libp2p::{Multiaddr, PeerId, multiaddr::Protocol};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -56,6 +60,9 @@ struct FileForm {
 #[serde(deny_unknown_fields)]
 struct NodeForm {
     name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    enode: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     addresses: Vec<String>,
 }
 
@@ -137,7 +144,7 @@ impl From<&Node> for NodeForm {
         if addresses.is_empty() {
             addresses.push(Multiaddr::from(Protocol::P2p(node.peer.peer_id)).to_string());
         }
-        Self { name: node.name.clone(), addresses }
+        Self { name: node.name.clone(), enode: None, addresses }
     }
 }
 
@@ -147,7 +154,13 @@ impl TryFrom<NodeForm> for Node {
     fn try_from(form: NodeForm) -> Result<Self, NodeListError> {
         let mut peer: Option<PeerIdentity> = None;
         let mut addresses = Vec::new();
-        for text in &form.addresses {
+        let enode = form.enode.as_deref().map(str::parse::<Enode>).transpose();
+        let enode = enode.map_err(|error| NodeListError::Enode {
+            name: form.name.clone(),
+            reason: error.to_string(),
+        })?;
+        let of_enode = enode.iter().flat_map(Enode::addresses).map(|address| address.to_string());
+        for text in of_enode.chain(form.addresses.iter().cloned()) {
             let bad = |reason: &str| NodeListError::Address {
                 name: form.name.clone(),
                 address: text.clone(),

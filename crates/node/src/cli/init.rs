@@ -9,6 +9,7 @@ use alloy_signer_local::PrivateKeySigner;
 use clap::Args;
 use eyre::WrapErr;
 use peruri_engine::{SignStateError, SignStore};
+use peruri_ibft2::core::StoredRecord;
 use peruri_storage::ProviderFactory;
 use std::{fs::File, io::Write, path::Path};
 
@@ -114,8 +115,9 @@ fn create_sign_state(
     match SignStore::create(&path, genesis_hash, key.address()) {
         Ok(_) => Ok(()),
         Err(error @ SignStateError::Exists { .. }) => {
-            let nothing_signed = SignStore::open(&path, genesis_hash, key.address())
-                .is_ok_and(|store| store.record().height == 0);
+            let nothing_signed = SignStore::open(&path, genesis_hash, key.address()).is_ok_and(
+                |found| matches!(found.record, StoredRecord::Present(it) if it.is_first()),
+            );
             if nothing_signed {
                 return Ok(());
             }

@@ -51,6 +51,8 @@ fn open_for_development(config: &mut Config) {
     config.ws.enabled = true;
     config.http.api = DEV_API.to_owned();
     config.ws.api = DEV_API.to_owned();
+    // One validator, whose key everybody knows.
+    config.network.disable = true;
 }
 
 async fn run(config: Config, dev: bool) -> eyre::Result<()> {

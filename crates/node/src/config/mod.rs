@@ -35,6 +35,8 @@ pub struct DataArgs {
 #[derive(Debug, Clone, Default, Args)]
 pub struct NodeArgs {
     #[command(flatten)]
+    network: NetworkArgs,
+    #[command(flatten)]
     http: HttpArgs,
     #[command(flatten)]
     ws: WsArgs,
@@ -54,6 +56,8 @@ pub struct NodeArgs {
     consensus: ConsensusArgs,
     #[command(flatten)]
     metrics: MetricsArgs,
+    #[command(flatten)]
+    debug: DebugArgs,
 }
 
 /// The configuration file.
@@ -61,6 +65,7 @@ pub struct NodeArgs {
 #[serde(deny_unknown_fields, default)]
 struct File {
     chain: Option<String>,
+    network: NetworkArgs,
     http: HttpArgs,
     ws: WsArgs,
     authrpc: AuthRpcArgs,
@@ -71,6 +76,7 @@ struct File {
     history: HistoryArgs,
     consensus: ConsensusArgs,
     metrics: MetricsArgs,
+    debug: DebugArgs,
 }
 
 /// The decided configuration.
@@ -81,6 +87,8 @@ pub struct Config {
     /// Folder of database, key, node list and journal. Not a key of the file that lies in it.
     #[serde(skip)]
     pub datadir: PathBuf,
+    /// The peer-to-peer network.
+    pub network: NetworkConfig,
     /// The public HTTP server.
     pub http: HttpConfig,
     /// The public WebSocket server.
@@ -101,6 +109,8 @@ pub struct Config {
     pub consensus: ConsensusConfig,
     /// Metrics.
     pub metrics: MetricsConfig,
+    /// Aids for tests.
+    pub debug: DebugConfig,
 }
 
 /// Name of the chain whose preset a node runs without `--chain`.
@@ -119,6 +129,7 @@ impl Config {
         Ok(Self {
             chain,
             datadir,
+            network: node.network.over(file.network),
             http: node.http.over(file.http),
             ws: node.ws.over(file.ws),
             authrpc: node.authrpc.over(file.authrpc),
@@ -129,6 +140,7 @@ impl Config {
             history: node.history.over(file.history),
             consensus: node.consensus.over(file.consensus),
             metrics: node.metrics.over(file.metrics),
+            debug: node.debug.over(file.debug),
         })
     }
 

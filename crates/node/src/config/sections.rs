@@ -110,6 +110,29 @@ options! {
 }
 
 options! {
+    /// The peer-to-peer network.
+    NetworkArgs => NetworkConfig, "Networking"
+    {
+        disable: bool = false, "network.disable", "Run without peers";
+        addr: IpAddr = Ipv4Addr::UNSPECIFIED, "addr", "Address to listen on for peers, TCP and QUIC";
+        port: u16 = 30303_u16, "port", "Port to listen on for peers; 0 takes a free one";
+        bootnodes: String = "", "bootnodes", "Further nodes to connect to, enode URLs separated by commas";
+    }
+    optional {
+        node_list: PathBuf, "node-list", "File with the nodes that may connect and their addresses, read again when it changes [default: DATADIR/node-list.toml]";
+    }
+}
+
+options! {
+    /// Aids for tests.
+    DebugArgs => DebugConfig, "Debugging"
+    {}
+    optional {
+        message_log: PathBuf, "debug.message-log", "File to which all consensus messages are written";
+    }
+}
+
+options! {
     /// Consensus.
     ConsensusArgs => ConsensusConfig, "Consensus"
     {}

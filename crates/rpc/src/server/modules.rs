@@ -8,8 +8,10 @@ use super::{
 };
 use crate::{
     AuthConfig, EndpointConfig, RpcHandles, RpcLimits, RpcServerConfig, ServerError,
+    admin::Admin,
     context::Context,
     eth::{Eth, EthFilters, EthPubSub, FilterStore},
+    ibft::Ibft,
     node::{Modules, Node},
 };
 use jsonrpsee::{
@@ -19,7 +21,7 @@ use jsonrpsee::{
 };
 use peruri_rpc_api::{
     AdminApiServer, DebugApiServer, EthApiServer, EthFilterApiServer, EthPubSubApiServer,
-    NetApiServer, RpcApiServer, TxPoolApiServer, Web3ApiServer,
+    IbftApiServer, NetApiServer, RpcApiServer, TxPoolApiServer, Web3ApiServer,
 };
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::broadcast::error::RecvError, sync::mpsc, task::AbortHandle};
@@ -48,7 +50,10 @@ impl Namespaces {
         namespaces.add("net", NetApiServer::into_rpc(node.clone()))?;
         namespaces.add("web3", Web3ApiServer::into_rpc(node.clone()))?;
         namespaces.add("txpool", TxPoolApiServer::into_rpc(node.clone()))?;
-        namespaces.add("admin", AdminApiServer::into_rpc(node.clone()))?;
+        namespaces.add("admin", Admin::new(ctx.clone()).into_rpc())?;
+        if let Some(engine) = &ctx.handles.engine {
+            namespaces.add("ibft", Ibft::new(ctx.clone(), engine.clone()).into_rpc())?;
+        }
         namespaces.add("debug", DebugApiServer::into_rpc(node))?;
         namespaces.subscriptions = EthPubSub::new(ctx.clone()).into_rpc().into();
         Ok(namespaces)

@@ -118,6 +118,8 @@ impl Node {
             evm_config: self.evm.clone(),
             pending: self.pending.clone(),
             status: Arc::new(Standalone),
+            engine: None,
+            network: None,
             client_version: "peruri/test".to_owned(),
         }
     }

@@ -1,7 +1,9 @@
 use rocksdb::{DB, Options};
 use tempfile::TempDir;
 
-use super::support::{ADD, Edit, FORCED_DROP, RICH, TestChain, chain_spec, genesis_model, model_root};
+use super::support::{
+    ADD, Edit, FORCED_DROP, RICH, TestChain, chain_spec, genesis_model, model_root,
+};
 use crate::{
     DbOptions, ProviderError, ProviderFactory,
     codecs::meta,

@@ -1,0 +1,102 @@
+//! From a final block to the database, the pool and those who listen.
+
+use crate::EngineError;
+use peruri_chainspec::ChainSpec;
+use peruri_ibft2::{ExtraData, Seal, sealing::seal_header};
+use peruri_primitives::{RecoveredBlock, SealedHeader};
+use peruri_storage::{CommitExtras, ExecutedBlock, ProviderFactory, RoundRecord};
+use peruri_txpool::{CanonicalStateUpdate, TransactionPool};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// Commits final blocks. Blocking.
+#[derive(Clone)]
+pub(crate) struct Committer {
+    pub(crate) chain_spec: Arc<ChainSpec>,
+    pub(crate) provider: ProviderFactory,
+    pub(crate) pool: Arc<dyn TransactionPool>,
+}
+
+/// What goes into the batch of a block beside it.
+#[derive(Debug, Clone)]
+pub(crate) struct FinalBlock {
+    pub(crate) block: ExecutedBlock,
+    /// The round that the seals sign.
+    pub(crate) round: u32,
+    pub(crate) seals: Vec<Seal>,
+    pub(crate) rounds: RoundRecord,
+    /// Sequence number of the newest durable record of the sign state.
+    pub(crate) sign_record_seq: Option<u64>,
+    /// Seals of earlier blocks that came after these were final.
+    pub(crate) late_seals: BTreeMap<u64, Vec<Seal>>,
+}
+
+impl Committer {
+    /// Puts round and seals into the header, writes one synced batch and tells the pool. Returns the
+    /// sealed block.
+    ///
+    /// # Errors
+    /// If the block cannot be sealed or the batch cannot be written.
+    pub(crate) fn commit(&self, last: FinalBlock) -> Result<ExecutedBlock, EngineError> {
+        let block = sealed(last.block, last.round, last.seals)?;
+        let late_seals = last
+            .late_seals
+            .into_iter()
+            .map(|(height, seals)| self.with_late_seals(height, seals))
+            .collect::<Result<Vec<_>, _>>()?;
+        let extras = CommitExtras {
+            rounds: Some(last.rounds),
+            sign_record_seq: last.sign_record_seq,
+            late_seals: late_seals.into_iter().flatten().collect(),
+        };
+        self.provider.commit_block_with(&block, &extras)?;
+        self.update_pool(&block);
+        Ok(block)
+    }
+
+    /// The stored header of `height` with more seals; `None` if it is not stored here.
+    fn with_late_seals(
+        &self,
+        height: u64,
+        late: Vec<Seal>,
+    ) -> Result<Option<SealedHeader>, EngineError> {
+        let Some(stored) = self.provider.sealed_header(height)? else { return Ok(None) };
+        let extra_data = |source| EngineError::ExtraData { number: height, source };
+        let extra = ExtraData::decode(&stored.extra_data).map_err(extra_data)?;
+        let new = late.into_iter().filter(|seal| !extra.seals.contains(seal));
+        let seals = extra.seals.iter().copied().chain(new).collect();
+        let header = seal_header(stored.header(), extra.round, seals).map_err(extra_data)?;
+        Ok(Some(SealedHeader::new(header, stored.hash())))
+    }
+
+    fn update_pool(&self, block: &ExecutedBlock) {
+        let header = block.recovered_block.header();
+        let next_base_fee = self.chain_spec.next_base_fee(&header.0, header.timestamp).unwrap_or(0);
+        self.pool.on_canonical_state_change(CanonicalStateUpdate::new(
+            &block.recovered_block,
+            block.hashed_state.clone(),
+            next_base_fee,
+            0,
+        ));
+    }
+}
+
+/// The block with round and seals in its header. Its block hash stays.
+fn sealed(
+    block: ExecutedBlock,
+    round: u32,
+    seals: Vec<Seal>,
+) -> Result<ExecutedBlock, EngineError> {
+    let hash = block.hash();
+    let (mut inner, senders) = Arc::unwrap_or_clone(block.recovered_block).split();
+    let number = inner.header.number;
+    inner.header = seal_header(&inner.header, round, seals)
+        .map_err(|source| EngineError::ExtraData { number, source })?;
+    let recovered_block = Arc::new(RecoveredBlock::new(inner, senders, hash));
+    Ok(ExecutedBlock { recovered_block, ..block })
+}
+
+impl std::fmt::Debug for Committer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Committer").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,104 @@
+//! Who has blocks that are missing here.
+
+use parking_lot::Mutex;
+use peruri_network::SessionId;
+use std::collections::BTreeMap;
+use tokio::sync::Notify;
+
+/// Heads of the connected nodes, and what consensus wants at once. Shared by those who hear of blocks
+/// and the one who fetches them.
+#[derive(Debug, Default)]
+pub(crate) struct Targets {
+    inner: Mutex<Inner>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    heads: BTreeMap<SessionId, u64>,
+    wanted: Option<Target>,
+}
+
+/// A node and the newest block that it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub(crate) session: SessionId,
+    pub(crate) head: u64,
+}
+
+impl Targets {
+    /// A node says that it has block `head`.
+    pub(crate) fn announce(&self, session: SessionId, head: u64) {
+        let mut inner = self.inner.lock();
+        let known = inner.heads.entry(session).or_default();
+        *known = head.max(*known);
+        drop(inner);
+        self.changed.notify_one();
+    }
+
+    /// A node is gone, or does not have what it said.
+    pub(crate) fn forget(&self, session: SessionId) {
+        let mut inner = self.inner.lock();
+        inner.heads.remove(&session);
+        inner.wanted.take_if(|wanted| wanted.session == session);
+    }
+
+    /// Consensus has reason to believe that a node has block `number`.
+    pub(crate) fn want(&self, session: SessionId, number: u64) {
+        self.inner.lock().wanted = Some(Target { session, head: number });
+        self.changed.notify_one();
+    }
+
+    /// What consensus wants, once, if it lies above `head`.
+    pub(crate) fn take_wanted(&self, head: u64) -> Option<Target> {
+        let mut inner = self.inner.lock();
+        let wanted = inner.wanted.take().filter(|wanted| wanted.head > head)?;
+        let head = inner.heads.get(&wanted.session).copied().unwrap_or_default();
+        Some(Target { head: head.max(wanted.head), ..wanted })
+    }
+
+    /// The node with the highest head, if that is above `head`.
+    pub(crate) fn best(&self, head: u64) -> Option<Target> {
+        let inner = self.inner.lock();
+        let (session, head) = inner.heads.iter().filter(|it| *it.1 > head).max_by_key(|it| it.1)?;
+        Some(Target { session: *session, head: *head })
+    }
+
+    /// Waits until something has changed since the last call.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    const A: SessionId = SessionId(1);
+    const B: SessionId = SessionId(2);
+
+    #[test]
+    fn the_highest_head_is_the_target() {
+        let targets = Targets::default();
+        targets.announce(A, 5);
+        targets.announce(B, 7);
+        targets.announce(B, 6);
+        assert_eq!(targets.best(5), Some(Target { session: B, head: 7 }));
+        assert_eq!(targets.best(7), None);
+        targets.forget(B);
+        assert_eq!(targets.best(4), Some(Target { session: A, head: 5 }));
+    }
+
+    #[test]
+    fn what_consensus_wants_is_handed_out_once() {
+        let targets = Targets::default();
+        targets.announce(A, 9);
+        targets.want(A, 6);
+        assert_eq!(targets.take_wanted(5).unwrap().head, 9);
+        assert_eq!(targets.take_wanted(5), None);
+        targets.want(B, 6);
+        assert_eq!(targets.take_wanted(6), None, "it is here by now");
+    }
+}
