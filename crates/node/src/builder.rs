@@ -3,8 +3,9 @@
 use crate::{
     cli::exit::OrUsage,
     config::Config,
-    consensus,
+    consensus::{self, ConsensusHandles},
     environment::{self, LoadedChain},
+    metrics::Readiness,
     rpc,
     tasks::TaskManager,
 };
@@ -39,6 +40,7 @@ pub struct Node {
     pub pool: Pool,
     /// Where the servers listen.
     pub rpc: rpc::RpcAddresses,
+    consensus: Arc<ConsensusHandles>,
     /// Keeps other processes out of the data folder.
     _lock: std::fs::File,
 }
@@ -69,8 +71,20 @@ impl NodeBuilder {
         let mut tasks = TaskManager::new();
         let consensus =
             consensus::start(&config, &chain.spec, &provider, &pool, &mut tasks).await?;
-        let rpc = rpc::start(&config, &provider, &pool, consensus, &mut tasks).await?;
-        Ok(Node { tasks, provider, pool, rpc, _lock: lock })
+        let consensus = Arc::new(consensus);
+        let rpc = rpc::start(&config, &provider, &pool, consensus.clone(), &mut tasks).await?;
+        Ok(Node { tasks, provider, pool, rpc, consensus, _lock: lock })
+    }
+}
+
+impl Node {
+    /// What answers whether the node can be relied on.
+    pub(crate) fn readiness(&self) -> Readiness {
+        Readiness {
+            spec: self.provider.chain_spec().clone(),
+            provider: self.provider.clone(),
+            consensus: self.consensus.clone(),
+        }
     }
 }
 

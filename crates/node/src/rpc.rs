@@ -36,7 +36,7 @@ pub(crate) async fn start(
     config: &Config,
     provider: &ProviderFactory,
     pool: &Pool,
-    consensus: ConsensusHandles,
+    consensus: Arc<ConsensusHandles>,
     tasks: &mut TaskManager,
 ) -> eyre::Result<RpcAddresses> {
     let handles = RpcHandles {
@@ -49,7 +49,7 @@ pub(crate) async fn start(
         },
         engine: consensus.engine.clone(),
         network: consensus.network.clone(),
-        status: Arc::new(consensus),
+        status: consensus,
         client_version: client_version(),
     };
     let servers = RpcServerBuilder::new(server_config(config)?, handles)

@@ -16,6 +16,11 @@ pub trait AdminApi {
     #[method(name = "peers")]
     async fn peers(&self) -> RpcResult<Vec<PeerEntry>>;
 
+    /// Time to a connected peer (peer id or enode URL) and back in milliseconds; `null` if it is not
+    /// connected.
+    #[method(name = "pingPeer")]
+    async fn ping_peer(&self, peer: String) -> RpcResult<Option<f64>>;
+
     /// Connects to a node from now on (enode URL). Whether it may connect is decided by the node
     /// list and the validator set. `true` if it was taken over.
     #[method(name = "addPeer")]

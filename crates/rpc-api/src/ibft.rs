@@ -51,6 +51,10 @@ pub trait IbftApi {
     #[method(name = "getRoundState")]
     async fn round_state(&self) -> RpcResult<RoundStateInfo>;
 
+    /// How this node saw consensus reach a block; `null` if it kept no record.
+    #[method(name = "getRoundRecord", blocking)]
+    fn round_record(&self, block: Value) -> RpcResult<Option<RoundRecordInfo>>;
+
     /// The commit seals of a block with their signers: what proves that it is final. `null` if there
     /// is no such block.
     #[method(name = "getCommitCertificate", blocking)]
@@ -99,6 +103,35 @@ pub struct RoundStateInfo {
     pub timeout_in_ms: Option<u64>,
     /// Whether this node signs nothing because it is not certain what it has signed before.
     pub in_doubt: bool,
+}
+
+/// Answer of `ibft_getRoundRecord`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RoundRecordInfo {
+    /// Round in which the block was finalised.
+    pub round: U64,
+    /// Proposer of that round.
+    pub proposer: Address,
+    /// When the height began here, Unix milliseconds.
+    pub started_ms: u64,
+    /// When the block was final here, Unix milliseconds.
+    pub committed_ms: u64,
+    /// Whose Prepare was known.
+    pub prepared: Vec<Address>,
+    /// Who had sealed.
+    pub committed: Vec<Address>,
+    /// Rounds that were left, and why.
+    pub changes: Vec<RoundChangeInfo>,
+}
+
+/// A round that was left.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoundChangeInfo {
+    /// The round.
+    pub round: u32,
+    /// `timer`, `jump`, `quorum` or `proposal`.
+    pub reason: String,
 }
 
 /// Answer of `ibft_getCommitCertificate`.

@@ -31,7 +31,10 @@ pub use eth::EthApiServer;
 pub use filter::EthFilterApiClient;
 pub use filter::EthFilterApiServer;
 pub use ibft::IbftApiServer;
-pub use ibft::{CommitCertificate, CommitSeal, IbftApiClient, RoundStateInfo, SignerMetric};
+pub use ibft::{
+    CommitCertificate, CommitSeal, IbftApiClient, RoundChangeInfo, RoundRecordInfo, RoundStateInfo,
+    SignerMetric,
+};
 pub use json::Json;
 pub use net::{NetApiClient, RpcApiClient, Web3ApiClient};
 pub use net::{NetApiServer, RpcApiServer, Web3ApiServer};

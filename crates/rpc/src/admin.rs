@@ -2,7 +2,9 @@
 
 use crate::{RpcError, context::Context};
 use jsonrpsee::core::{RpcResult, async_trait};
-use peruri_network::{Direction, Enode, NetworkHandle, PeerIdentity, PeerInfo, RefusalRecord};
+use peruri_network::{
+    Direction, Enode, NetworkHandle, PeerId, PeerIdentity, PeerInfo, RefusalRecord,
+};
 use peruri_rpc_api::{
     AdminApiServer, EthProtocolInfo, NodeInfo, NodePorts, NodeProtocols, PeerEntry, PeerNetwork,
 };
@@ -61,6 +63,18 @@ impl AdminApiServer for Admin {
         let connected = network.peers().await.map_err(unavailable)?;
         let refused = network.refusals().await.map_err(unavailable)?;
         Ok(connected.into_iter().map(peer_entry).chain(refused_entries(&refused)).collect())
+    }
+
+    async fn ping_peer(&self, peer: String) -> RpcResult<Option<f64>> {
+        let peer = match peer.parse::<Enode>() {
+            Ok(enode) => enode.identity().map(|it| it.peer_id).map_err(|e| e.to_string()),
+            Err(_) => peer.parse::<PeerId>().map_err(|_| "neither peer id nor enode".to_owned()),
+        };
+        let peer = peer.map_err(RpcError::invalid)?;
+        let unavailable =
+            |error: peruri_network::NetworkError| RpcError::Unavailable(error.to_string());
+        let time = self.network()?.ping(peer).await.map_err(unavailable)?;
+        Ok(time.map(|time| time.as_secs_f64() * 1_000.0))
     }
 
     fn add_peer(&self, url: String) -> RpcResult<bool> {

@@ -7,7 +7,10 @@ use jsonrpsee::core::{RpcResult, async_trait};
 use peruri_engine::{EngineHandle, HandleError};
 use peruri_ibft2::{ExtraData, core::Wish, quorum, recover_seals, seal_digest};
 use peruri_primitives::SealedHeader;
-use peruri_rpc_api::{CommitCertificate, CommitSeal, IbftApiServer, RoundStateInfo, SignerMetric};
+use peruri_rpc_api::{
+    CommitCertificate, CommitSeal, IbftApiServer, RoundChangeInfo, RoundRecordInfo, RoundStateInfo,
+    SignerMetric,
+};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -139,6 +142,24 @@ impl IbftApiServer for Ibft {
             in_doubt: state.in_doubt,
             validators: state.validators,
         })
+    }
+
+    fn round_record(&self, block: Value) -> RpcResult<Option<RoundRecordInfo>> {
+        let Some(header) = self.header(&block)? else { return Ok(None) };
+        let record = self.ctx.factory().rounds(header.number).map_err(RpcError::from)?;
+        Ok(record.map(|record| RoundRecordInfo {
+            round: U64::from(record.round),
+            proposer: record.proposer,
+            started_ms: record.started_ms,
+            committed_ms: record.committed_ms,
+            prepared: record.prepared,
+            committed: record.committed,
+            changes: record
+                .changes
+                .into_iter()
+                .map(|it| RoundChangeInfo { round: it.round, reason: it.reason })
+                .collect(),
+        }))
     }
 
     fn commit_certificate(&self, block: Value) -> RpcResult<Option<CommitCertificate>> {

@@ -3,6 +3,7 @@
 use super::{
     completions::CompletionsCommand,
     config::ConfigCommand,
+    consensus::ConsensusCommand,
     db::DbCommand,
     exit,
     genesis::GenesisCommand,
@@ -11,6 +12,8 @@ use super::{
     jwt::JwtCommand,
     keys::KeysCommand,
     node::NodeCommand,
+    p2p::P2pCommand,
+    validator::ValidatorCommand,
 };
 use crate::{config::DataArgs, logging::LogArgs};
 use clap::{CommandFactory, Parser, Subcommand};
@@ -39,6 +42,10 @@ enum Command {
     Export(ExportCommand),
     Genesis(GenesisCommand),
     Keys(KeysCommand),
+    Validator(ValidatorCommand),
+    #[command(name = "p2p")]
+    P2p(P2pCommand),
+    Consensus(ConsensusCommand),
     Db(DbCommand),
     Config(ConfigCommand),
     Jwt(JwtCommand),
@@ -61,6 +68,9 @@ impl Cli {
             Command::Export(command) => command.run(self.data),
             Command::Genesis(command) => command.run(),
             Command::Keys(command) => command.run(),
+            Command::Validator(command) => command.run(self.data),
+            Command::P2p(command) => command.run(self.data),
+            Command::Consensus(command) => command.run(self.data),
             Command::Db(command) => command.run(self.data),
             Command::Config(command) => command.run(self.data),
             Command::Jwt(command) => command.run(self.data),

@@ -7,6 +7,10 @@
 //! | [`import`] | `import`, `export` |
 //! | [`keys`] | `keys generate`, `show`, `import` |
 //! | [`genesis`] | `genesis create`, `verify` |
+//! | [`validator`] | `validator list`, `propose`, `discard`, `status` |
+//! | [`p2p`] | `p2p identity`, `peers`, `ping` |
+//! | [`consensus`] | `consensus sign-state`, `explain`, `override` |
+//! | `client` | how the three above reach the running node |
 //! | [`jwt`] | `jwt create` |
 //! | [`config`] | `config show` |
 //! | [`completions`] | `completions` |
@@ -15,8 +19,10 @@
 //! | [`exit`] | what a failure means for the exit code |
 
 pub mod app;
+mod client;
 pub mod completions;
 pub mod config;
+pub mod consensus;
 pub mod db;
 pub mod exit;
 pub mod genesis;
@@ -25,3 +31,5 @@ pub mod init;
 pub mod jwt;
 pub mod keys;
 pub mod node;
+pub mod p2p;
+pub mod validator;

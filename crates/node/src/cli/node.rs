@@ -56,14 +56,20 @@ fn open_for_development(config: &mut Config) {
 }
 
 async fn run(config: Config, dev: bool) -> eyre::Result<()> {
-    if let Some(addr) = config.metrics.addr {
-        metrics::install(addr)?;
-    }
+    let metrics = match config.metrics.addr {
+        Some(addr) => Some((addr, metrics::install()?)),
+        None => None,
+    };
     if dev {
         init::init(&config, &environment::load_chain(&config.chain)?)?;
     }
     let stop = stop_signal()?;
-    let node = NodeBuilder::new(config)?.launch().await?;
+    let mut node = NodeBuilder::new(config)?.launch().await?;
+    if let Some((addr, recorder)) = metrics {
+        let shutdown = node.tasks.shutdown_token();
+        let server = metrics::serve(addr, recorder, node.readiness(), shutdown).await?;
+        node.tasks.spawn_critical("metrics", server);
+    }
     info!(target: "node", http = ?node.rpc.http, ws = ?node.rpc.ws, authrpc = ?node.rpc.auth, "ready");
     node.tasks.run_until(stop).await?;
     info!(target: "node", "stopped");
