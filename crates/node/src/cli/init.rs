@@ -16,7 +16,8 @@ use std::{fs::File, io::Write, path::Path};
 ///
 /// Makes the database, a node key if there is none (file `key`, readable by its owner only), a copy of
 /// the genesis file, and, where the key is one of the chain's validators, the first record of the sign
-/// state beside the data folder. Running it again on the same folder changes nothing.
+/// state beside the data folder. Running it again on the same folder changes nothing. A validator that
+/// lost its data folder keeps its sign state: `init` makes a new data folder beside it.
 #[derive(Debug, Args)]
 pub struct InitCommand {
     #[command(flatten)]
@@ -103,7 +104,8 @@ fn load_or_create_key(config: &Config, chain: &LoadedChain) -> eyre::Result<Priv
 }
 
 /// The first record is written before the genesis block and never after it: a sign state that is lost
-/// later must be noticed. One in which nothing is signed yet is that of an interrupted `init`.
+/// later must be noticed. One in which nothing is signed yet is that of an interrupted `init`; one that
+/// belongs to this key and chain is kept where other validators have the chain.
 fn create_sign_state(
     config: &Config,
     chain: &LoadedChain,
@@ -114,9 +116,11 @@ fn create_sign_state(
     match SignStore::create(&path, genesis_hash, key.address()) {
         Ok(_) => Ok(()),
         Err(error @ SignStateError::Exists { .. }) => {
-            let nothing_signed = SignStore::open(&path, genesis_hash, key.address())
-                .is_ok_and(|store| store.record().height == 0);
-            if nothing_signed {
+            let kept = SignStore::open(&path, genesis_hash, key.address());
+            let others = chain.spec.genesis_validators()?.len() > 1;
+            // A validator that lost its data folder gets the chain from the others and keeps to what it
+            // has signed. A lone one would find nobody who still has the chain.
+            if kept.is_ok_and(|store| others || store.record().height == 0) {
                 return Ok(());
             }
             Err(UsageError::with_source(

@@ -6,7 +6,7 @@
 //! | [`node`] | `node` |
 //! | [`import`] | `import`, `export` |
 //! | [`keys`] | `keys generate`, `show`, `import` |
-//! | [`genesis`] | `genesis create`, `verify` |
+//! | [`genesis`] | `genesis create`, `verify`, `diff` |
 //! | [`jwt`] | `jwt create` |
 //! | [`config`] | `config show` |
 //! | [`completions`] | `completions` |
