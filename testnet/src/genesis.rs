@@ -55,8 +55,8 @@ impl GenesisFile {
         write_secret(&datadir.join("key"), &key)?;
         let file = folder.join("genesis.json");
         self.write(&file)?;
-        options.run(&["init", "--chain", &file.to_string_lossy()]).await?;
         options.chain = Some(file);
+        options.init().await?;
         Ok(options)
     }
 
@@ -84,6 +84,7 @@ impl GenesisFile {
                     "blockperiodseconds": self.block_period_seconds,
                     "epochlength": 30_000,
                     "requesttimeoutseconds": self.block_period_seconds * 2,
+                    "chainBoundSignatures": true,
                 },
             },
             "nonce": "0x0",

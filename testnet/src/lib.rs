@@ -5,6 +5,7 @@
 //! the node acknowledged in a [`Ledger`], and reports through a [`Judge`], whose last line is
 //! `N passed, N failed`. The processes belong to the scenario: they die with it.
 
+mod command;
 mod disk;
 mod error;
 mod genesis;
@@ -16,6 +17,7 @@ mod load;
 mod node;
 mod rpc;
 mod signed;
+mod startup;
 mod token;
 mod wallet;
 
@@ -27,8 +29,9 @@ pub use image::{CutDisk, MountedImage, power_cut_obstacle};
 pub use judge::Judge;
 pub use ledger::{Ledger, SeenBlock};
 pub use load::{Load, LoadReport, stranger};
-pub use node::{Node, NodeOptions, free_port};
+pub use node::{Node, NodeOptions, Ports, free_port};
 pub use rpc::{Client, quantity};
 pub use signed::Signed;
+pub use startup::judge;
 pub use token::Token;
 pub use wallet::{DEV_KEYS, Network, SignedTransaction, Wallet, dev_wallet};
