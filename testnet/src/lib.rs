@@ -8,6 +8,7 @@
 mod command;
 mod disk;
 mod error;
+pub mod faults;
 mod genesis;
 mod http;
 mod image;
@@ -19,6 +20,7 @@ mod rpc;
 mod signed;
 mod startup;
 mod token;
+mod topology;
 mod wallet;
 
 pub use disk::{SmallDisk, disk_full_obstacle};
@@ -34,4 +36,7 @@ pub use rpc::{Client, quantity};
 pub use signed::Signed;
 pub use startup::judge;
 pub use token::Token;
+pub use topology::{
+    Loopback, NamespaceRecord, Namespaces, Placement, Topology, namespaces_obstacle,
+};
 pub use wallet::{DEV_KEYS, Network, SignedTransaction, Wallet, dev_wallet};
