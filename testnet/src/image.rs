@@ -64,6 +64,11 @@ impl CutDisk {
         self.disk.path()
     }
 
+    /// Where the file system is mounted that the disk's image lies on.
+    pub fn outer_path(&self) -> &Path {
+        self.outer.path()
+    }
+
     /// Catches the disk as a power cut would leave it now. Returns the copy's image.
     ///
     /// # Errors

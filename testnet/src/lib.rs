@@ -5,6 +5,7 @@
 //! the node acknowledged in a [`Ledger`], and reports through a [`Judge`], whose last line is
 //! `N passed, N failed`. The processes belong to the scenario: they die with it.
 
+mod cluster;
 mod command;
 mod disk;
 mod error;
@@ -23,6 +24,10 @@ mod token;
 mod topology;
 mod wallet;
 
+pub use cluster::{
+    Cluster, ClusterOptions, ClusterState, DiskChoice, Disks, Member, MemberState, NodeStatus,
+    down, status,
+};
 pub use disk::{SmallDisk, disk_full_obstacle};
 pub use error::{Result, TestnetError};
 pub use genesis::{GenesisFile, write_secret};
