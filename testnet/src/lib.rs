@@ -5,6 +5,7 @@
 //! the node acknowledged in a [`Ledger`], and reports through a [`Judge`], whose last line is
 //! `N passed, N failed`. The processes belong to the scenario: they die with it.
 
+pub mod check;
 mod cluster;
 mod command;
 mod disk;
@@ -19,6 +20,7 @@ mod load;
 mod node;
 mod observe;
 mod rpc;
+mod scenario;
 mod signed;
 mod startup;
 mod token;
@@ -40,6 +42,7 @@ pub use load::{Load, LoadReport, stranger};
 pub use node::{Node, NodeOptions, Ports, free_port};
 pub use observe::{Acknowledged, HeadSample, Observations, Observer, SteadyLoad};
 pub use rpc::{Client, quantity};
+pub use scenario::{Fault, Perturbation, RunOptions, Scenario, Target, Word, run};
 pub use signed::Signed;
 pub use startup::judge;
 pub use token::Token;

@@ -2,6 +2,7 @@
 
 mod options;
 
+pub(crate) use options::faketime_library;
 pub use options::{NodeOptions, Ports};
 
 use crate::{Client, Result, TestnetError};

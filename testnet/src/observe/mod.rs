@@ -7,7 +7,10 @@ pub use load::SteadyLoad;
 pub use watcher::Observer;
 
 use alloy_primitives::B256;
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// A head that a node showed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +45,8 @@ pub struct Observations {
     pub transactions: BTreeMap<B256, Acknowledged>,
     /// Answers that contradict earlier ones of the same node.
     pub contradictions: Vec<String>,
+    /// Errors that nodes answered with, each kind once: a damaged node may do so.
+    pub errors: BTreeSet<String>,
 }
 
 impl Observations {

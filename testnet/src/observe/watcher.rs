@@ -93,11 +93,7 @@ impl Watcher {
             if let Ok(Err(error)) = tokio::time::timeout(PATIENCE, self.look()).await
                 && !error.is_connection()
             {
-                let finding = format!("node {}: {error}", self.node);
-                let mut seen = self.seen.lock();
-                if seen.contradictions.last() != Some(&finding) {
-                    seen.contradictions.push(finding);
-                }
+                self.seen.lock().errors.insert(format!("node {}: {error}", self.node));
             }
         }
     }
