@@ -6,6 +6,7 @@
 //! `N passed, N failed`. The processes belong to the scenario: they die with it.
 
 pub mod check;
+mod clock;
 mod cluster;
 mod command;
 mod disk;
@@ -27,6 +28,7 @@ mod token;
 mod topology;
 mod wallet;
 
+pub use clock::Clock;
 pub use cluster::{
     Cluster, ClusterOptions, ClusterState, DiskChoice, Disks, Member, MemberState, NodeStatus,
     down, status,

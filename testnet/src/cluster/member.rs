@@ -3,11 +3,7 @@
 use super::{ClusterOptions, Disks, files::Identity};
 use crate::{Client, Node, NodeOptions, Ports, Result, TestnetError, Topology};
 use alloy_primitives::Address;
-use std::{
-    fs,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-};
+use std::{net::SocketAddr, path::PathBuf};
 
 /// RPC namespaces that scenarios use.
 const API: &str = "eth,net,web3,txpool,debug,admin,ibft";
@@ -58,7 +54,6 @@ impl Member {
         node.ip = ip;
         node.ports = Ports::USUAL;
         node.namespace = topology.namespaces().map(|it| it.name(index).to_owned());
-        node.clock = options.clocks.then(|| folder.join("clock"));
         Self {
             name: identity.name.clone(),
             address: identity.address,
@@ -88,12 +83,14 @@ impl Member {
     /// Sets the wall clock `seconds` ahead, or behind if negative.
     ///
     /// # Errors
-    /// [`TestnetError::Io`].
+    /// [`TestnetError::Io`]; [`TestnetError::Answer`] in a network without movable clocks.
     pub fn set_clock(&self, seconds: i64) -> Result<()> {
-        match &self.options.clock {
-            Some(path) => write_clock(path, seconds),
-            None => Ok(()),
-        }
+        let clock = self.options.clock.as_ref().ok_or_else(|| TestnetError::Answer {
+            method: self.name.clone(),
+            expected: "a clock of its own",
+            got: "the machine's".to_owned(),
+        })?;
+        clock.set(seconds)
     }
 
     /// The logs of consensus messages of all its starts.
@@ -107,23 +104,10 @@ impl Member {
     }
 
     pub(super) fn spawn(&mut self) -> Result<()> {
-        if let Some(clock) = &self.options.clock
-            && !clock.exists()
-        {
-            write_clock(clock, 0)?;
-        }
         self.starts += 1;
         let log = self.message_log(self.starts);
         let options = self.options.clone().with_args(["--debug.message-log".into(), log]);
         self.node = Some(Node::spawn(&options)?);
         Ok(())
     }
-}
-
-/// Replaces the file, so that a node never reads half of it.
-fn write_clock(path: &Path, seconds: i64) -> Result<()> {
-    let io = || TestnetError::io(path.display().to_string());
-    let draft = path.with_extension("new");
-    fs::write(&draft, format!("{seconds:+}\n")).map_err(io())?;
-    fs::rename(&draft, path).map_err(io())
 }

@@ -23,7 +23,8 @@ pub use state::{ClusterState, MemberState, down};
 pub use status::{NodeStatus, status};
 
 use crate::{
-    GenesisFile, Network, Node, Placement, Result, TestnetError, Topology, dev_wallet, write_secret,
+    Clock, GenesisFile, Network, Node, Placement, Result, TestnetError, Topology, dev_wallet,
+    write_secret,
 };
 use std::{
     ffi::OsString,
@@ -48,7 +49,7 @@ pub struct ClusterOptions {
     pub placement: Placement,
     /// Disks of the nodes.
     pub disks: DiskChoice,
-    /// Whether wall clocks can be moved: the nodes then run under libfaketime.
+    /// Whether each node has a wall clock of its own.
     pub clocks: bool,
     /// Further arguments of every node.
     pub args: Vec<OsString>,
@@ -103,11 +104,15 @@ impl Cluster {
         }
         genesis.write(&folder.join("genesis.json"))?;
         files::write_node_list(&folder.join("node-list.toml"), &identities, &topology)?;
+        let clocks = options.clocks.then(|| Clock::compile(folder)).transpose()?;
         let mut members = Vec::with_capacity(count);
         for (index, identity) in identities.into_iter().enumerate() {
-            let member = Member::new(index, &identity, &options, &topology, &disks);
+            let mut member = Member::new(index, &identity, &options, &topology, &disks);
             fs::create_dir_all(&member.folder).map_err(TestnetError::io("a node's folder"))?;
             write_secret(&member.folder.join("key"), &identity.secret)?;
+            if let Some(library) = &clocks {
+                member.options.clock = Some(Clock::new(library, &member.folder.join("clock"))?);
+            }
             members.push(member);
         }
         let this = Self { members, disks, topology, options };

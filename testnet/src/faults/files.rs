@@ -19,7 +19,11 @@ pub(super) fn replace(from: &Path, to: &Path) -> Result<()> {
     if let Some(parent) = to.parent() {
         fs::create_dir_all(parent).map_err(TestnetError::io(parent.display().to_string()))?;
     }
-    run(Command::new("cp").arg("-a").arg("--").arg(from).arg(to))
+    run(Command::new("cp").arg("-a").arg("--").arg(from).arg(to))?;
+    // The node rightly takes files that it did not write itself for durable.
+    let io = || TestnetError::io(to.display().to_string());
+    let folder = fs::File::open(to).map_err(io())?;
+    rustix::fs::syncfs(&folder).map_err(|error| io()(error.into()))
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 mod options;
 
-pub(crate) use options::faketime_library;
 pub use options::{NodeOptions, Ports};
 
 use crate::{Client, Result, TestnetError};

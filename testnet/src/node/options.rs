@@ -1,6 +1,6 @@
 //! How a node is started: program, folders, network and clock.
 
-use crate::{Result, TestnetError, free_port};
+use crate::{Clock, Result, TestnetError, free_port};
 use std::{
     ffi::OsString,
     fs,
@@ -28,9 +28,8 @@ pub struct NodeOptions {
     pub ports: Ports,
     /// Network namespace to run in.
     pub namespace: Option<String>,
-    /// File with the offset of its wall clock, in the form of libfaketime (`+300`): may be changed
-    /// while it runs.
-    pub clock: Option<PathBuf>,
+    /// A wall clock of its own.
+    pub clock: Option<Clock>,
     /// Further arguments of `peruri-node node`.
     pub args: Vec<OsString>,
     /// Where its output is appended.
@@ -75,19 +74,6 @@ impl ActualPorts {
             metrics: or_free(ports.metrics)?,
         })
     }
-}
-
-/// Places where distributions keep libfaketime's variant for programs with threads.
-const FAKETIME: [&str; 4] = [
-    "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
-    "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1",
-    "/usr/lib64/faketime/libfaketimeMT.so.1",
-    "/usr/lib/faketime/libfaketimeMT.so.1",
-];
-
-/// The library that shifts a process's wall clock, if it is installed.
-pub(crate) fn faketime_library() -> Option<&'static str> {
-    FAKETIME.into_iter().find(|path| Path::new(path).exists())
 }
 
 impl NodeOptions {
@@ -174,14 +160,8 @@ impl NodeOptions {
             None => Command::new(&self.program),
         };
         command.args(self.node_arguments(ports));
-        if let (Some(file), Some(library)) = (&self.clock, faketime_library()) {
-            command
-                .env("LD_PRELOAD", library)
-                .env("FAKETIME_TIMESTAMP_FILE", file)
-                .env("FAKETIME_CACHE_DURATION", "1")
-                // Timers and durations keep their length, as when an operator sets the clock.
-                .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
-                .env("DONT_FAKE_MONOTONIC", "1");
+        if let Some(clock) = &self.clock {
+            command.envs(clock.environment());
         }
         command
     }

@@ -1,7 +1,7 @@
 //! The kinds of faults a scenario can name, and what each needs.
 
 use crate::{
-    disk_full_obstacle, faults::Victim, namespaces_obstacle, node::faketime_library,
+    clock::clock_obstacle, disk_full_obstacle, faults::Victim, namespaces_obstacle,
     power_cut_obstacle,
 };
 use serde::Deserialize;
@@ -136,9 +136,7 @@ impl Fault {
         match self {
             Self::FullDisk => disk_full_obstacle(),
             Self::PowerCut => power_cut_obstacle(),
-            Self::Clock { .. } if faketime_library().is_none() => {
-                Some("libfaketime is missing (faketime)".to_owned())
-            }
+            Self::Clock { .. } => clock_obstacle(),
             _ if self.is_on_the_network() => namespaces_obstacle(),
             _ => None,
         }
@@ -159,7 +157,13 @@ impl Fault {
 
     /// Whether the data of its targets is older afterwards.
     pub const fn sets_back(&self) -> bool {
-        matches!(self, Self::Wipe | Self::RestoreData | Self::RestoreAll | Self::Corrupt { .. })
+        matches!(
+            self,
+            Self::Wipe
+                | Self::RestoreData
+                | Self::RestoreAll
+                | Self::Corrupt { file: Victim::Table | Victim::Log }
+        )
     }
 
     /// Whether the targets must be known before the start.
