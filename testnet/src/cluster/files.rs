@@ -1,10 +1,13 @@
-//! Keys and node list of a network.
+//! Keys, genesis file and node list of a network.
 
-use crate::{Network, Result, TestnetError, Topology, Wallet};
+use super::ClusterOptions;
+use crate::{
+    GenesisFile, Network, Result, TestnetError, Topology, Wallet, command::run, genesis::alloc,
+};
 use alloy_primitives::{Address, B256, hex};
 use alloy_signer_local::PrivateKeySigner;
-use serde::Serialize;
-use std::{fs, net::SocketAddr, path::Path};
+use serde_json::Value;
+use std::{fs, net::SocketAddr, path::Path, process::Command};
 
 /// Port of the connections between nodes, TCP and QUIC.
 const P2P_PORT: u16 = 30_303;
@@ -34,37 +37,35 @@ pub(super) fn identities(count: usize, network: Network) -> Result<Vec<Identity>
         .collect()
 }
 
-#[derive(Serialize)]
-struct NodeList {
-    node: Vec<NodeEntry>,
-}
-
-#[derive(Serialize)]
-struct NodeEntry {
-    name: String,
-    enode: String,
-}
-
-pub(super) fn write_node_list(
-    path: &Path,
+/// Lets the node's own `genesis create` write genesis file and node list to `folder`, as the
+/// organisations of a network do, and gives coins to the accounts of the load.
+pub(super) fn create_network(
+    options: &ClusterOptions,
+    folder: &Path,
     identities: &[Identity],
     topology: &Topology,
+    funded: &[Address],
 ) -> Result<()> {
-    let entries = identities.iter().enumerate().map(|(index, identity)| NodeEntry {
-        name: identity.name.clone(),
-        enode: format!(
-            "enode://{}@{}",
-            identity.public_key,
-            SocketAddr::new(topology.ip(index), P2P_PORT)
-        ),
-    });
-    let list = NodeList { node: entries.collect() };
-    let text = toml::to_string(&list).map_err(|error| TestnetError::Answer {
+    let mut command = Command::new(&options.program);
+    command.args(["genesis", "create", "--out"]).arg(folder);
+    command.args(["--period", &options.block_period.to_string()]);
+    command.args(["--chain-id", &GenesisFile::pilot().chain_id.to_string()]);
+    for (index, identity) in identities.iter().enumerate() {
+        let flag = if index < options.validators { "--validator" } else { "--node" };
+        let address = SocketAddr::new(topology.ip(index), P2P_PORT);
+        command.arg(flag).arg(format!("{}=0x{}@{address}", identity.name, identity.public_key));
+    }
+    run(&mut command)?;
+    let path = folder.join("genesis.json");
+    let text = fs::read_to_string(&path).map_err(TestnetError::io(path.display().to_string()))?;
+    let mut genesis: Value = serde_json::from_str(&text).map_err(|e| TestnetError::Answer {
         method: path.display().to_string(),
-        expected: "a node list",
-        got: error.to_string(),
+        expected: "a genesis file",
+        got: e.to_string(),
     })?;
-    fs::write(path, text).map_err(TestnetError::io(path.display().to_string()))
+    genesis["alloc"] = alloc(funded);
+    let text = format!("{genesis:#}\n");
+    fs::write(&path, text).map_err(TestnetError::io(path.display().to_string()))
 }
 
 /// Makes sure that `folder` is an empty folder.

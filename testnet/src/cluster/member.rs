@@ -36,6 +36,7 @@ impl Member {
     ) -> Self {
         let folder = options.folder.join("nodes").join(&identity.name);
         let home = disks.home(index, &identity.name).unwrap_or_else(|| folder.clone());
+        let config = options.folder.join(super::CONFIG);
         let ip = topology.ip(index);
         let mut node = NodeOptions::dev(&options.program, &folder).with_args([
             "--txpool.open",
@@ -44,13 +45,13 @@ impl Member {
             "--addr",
             &ip.to_string(),
             "--node-list",
-            &options.folder.join("node-list.toml").to_string_lossy(),
+            &config.join("node-list.toml").to_string_lossy(),
         ]);
         node.args.extend(options.args.iter().cloned());
         node.datadir = home.join("data");
         node.sign_state = Some(home.join("sign"));
         node.key = Some(folder.join("key"));
-        node.chain = Some(options.folder.join("genesis.json"));
+        node.chain = Some(config.join("genesis.json"));
         node.ip = ip;
         node.ports = Ports::USUAL;
         node.namespace = topology.namespaces().map(|it| it.name(index).to_owned());

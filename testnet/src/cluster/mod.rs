@@ -5,7 +5,7 @@
 //!
 //! | path | what |
 //! |---|---|
-//! | `genesis.json`, `node-list.toml` | of the network |
+//! | `config` | what `genesis create` writes: genesis file, node list, … |
 //! | `state.json` | what was made outside the folder ([`ClusterState`]) |
 //! | `nodes/NAME/key` | the node's key |
 //! | `nodes/NAME/{data,sign}` | data folder and sign state, unless they lie on a disk of their own |
@@ -23,14 +23,17 @@ pub use state::{ClusterState, MemberState, down};
 pub use status::{NodeStatus, status};
 
 use crate::{
-    Clock, GenesisFile, Network, Node, Placement, Result, TestnetError, Topology, dev_wallet,
-    write_secret,
+    Clock, DEV_KEYS, GenesisFile, Network, Node, Placement, Result, TestnetError, Topology,
+    dev_wallet, write_secret,
 };
 use std::{
     ffi::OsString,
     fs,
     path::{Path, PathBuf},
 };
+
+/// Name of the folder of what `genesis create` writes.
+const CONFIG: &str = "config";
 
 /// What a network looks like.
 #[derive(Debug, Clone)]
@@ -95,15 +98,10 @@ impl Cluster {
         let disks = Disks::create(&options.disks, folder)?;
         let network = Network { chain_id: GenesisFile::pilot().chain_id, max_fee_per_gas: 0 };
         let identities = files::identities(count, network)?;
-        let mut genesis = GenesisFile::pilot();
-        genesis.block_period_seconds = options.block_period;
-        genesis.validators = identities[..options.validators].iter().map(|it| it.address).collect();
-        genesis.validators.sort_unstable();
-        for index in 0..crate::DEV_KEYS.len() {
-            genesis.funded.push(dev_wallet(index, network)?.address());
-        }
-        genesis.write(&folder.join("genesis.json"))?;
-        files::write_node_list(&folder.join("node-list.toml"), &identities, &topology)?;
+        let dev_accounts = (0..DEV_KEYS.len()).map(|it| Ok(dev_wallet(it, network)?.address()));
+        let funded = dev_accounts.collect::<Result<Vec<_>>>()?;
+        let config = folder.join(CONFIG);
+        files::create_network(&options, &config, &identities, &topology, &funded)?;
         let clocks = options.clocks.then(|| Clock::compile(folder)).transpose()?;
         let mut members = Vec::with_capacity(count);
         for (index, identity) in identities.into_iter().enumerate() {
