@@ -245,20 +245,33 @@ mod tests {
         assert!(Scenario::parse(&crowd).is_err());
     }
 
+    /// The scenarios in a folder of the tree.
+    fn tree(folder: &str) -> Vec<Scenario> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        let paths = fs::read_dir(folder).expect("folder").map(|it| it.expect("entry").path());
+        let files = paths.filter(|path| path.is_file());
+        files.map(|path| Scenario::read(&path).expect("scenario")).collect()
+    }
+
     #[test]
     fn the_files_of_the_tree_are_valid_and_cover_every_fault() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
-        let mut kinds = BTreeSet::new();
-        let mut files = 0;
-        for entry in fs::read_dir(folder).expect("folder") {
-            let scenario = Scenario::read(&entry.expect("entry").path()).expect("scenario");
-            assert!((4..=7).contains(&scenario.nodes), "{}", scenario.name);
-            assert!(!scenario.plan(scenario.seed).is_empty(), "{}", scenario.name);
-            kinds.extend(scenario.faults().map(Fault::name));
-            files += 1;
-        }
-        assert!(files >= 12, "{files} files");
+        let scenarios = tree("scenarios");
+        assert!(scenarios.len() >= 12, "{} files", scenarios.len());
+        let kinds: BTreeSet<_> =
+            scenarios.iter().flat_map(Scenario::faults).map(Fault::name).collect();
         let missing: Vec<_> = Fault::NAMES.iter().filter(|name| !kinds.contains(*name)).collect();
         assert!(missing.is_empty(), "no scenario has {missing:?}");
+        for scenario in &scenarios {
+            assert!((4..=7).contains(&scenario.nodes), "{}", scenario.name);
+            assert!(!scenario.plan(scenario.seed).is_empty(), "{}", scenario.name);
+        }
+    }
+
+    #[test]
+    fn the_long_ones_happen_as_often_as_their_names_say() {
+        for scenario in tree("scenarios/soak") {
+            let times = scenario.plan(scenario.seed).len().to_string();
+            assert!(scenario.name.contains(&format!(", {times} times")), "{}", scenario.name);
+        }
     }
 }

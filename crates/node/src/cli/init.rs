@@ -133,3 +133,57 @@ fn create_sign_state(
         Err(error) => Err(eyre::Report::new(error)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use alloy_primitives::{Address, B256};
+
+    /// A configuration whose key is a validator beside these others.
+    fn network(folder: &Path, others: &[Address]) -> Config {
+        let key = PrivateKeySigner::random();
+        write_key(&folder.join("key"), &key, None).unwrap();
+        let mut genesis: serde_json::Value =
+            serde_json::from_str(peruri_chainspec::PILOT_JSON).unwrap();
+        let mut validators: Vec<_> = others.iter().copied().chain([key.address()]).collect();
+        validators.sort_unstable();
+        let vanity = alloy_primitives::Bytes::from_static(&[0; 32]);
+        let extra_data = peruri_ibft2::ExtraData::genesis(vanity, validators);
+        genesis["extraData"] = serde_json::json!(extra_data.encode(peruri_ibft2::Form::All));
+        let file = folder.join("genesis.json");
+        std::fs::write(&file, genesis.to_string()).unwrap();
+        let data = DataArgs {
+            chain: Some(file.display().to_string()),
+            datadir: Some(folder.join("data")),
+            ..DataArgs::default()
+        };
+        let mut config = Config::load(data, NodeArgs::default()).unwrap();
+        config.consensus.key = Some(folder.join("key"));
+        config
+    }
+
+    /// `init`, a signature at height 5, the data folder gone, `init` again.
+    fn lose_the_data_folder(others: &[Address]) -> eyre::Result<Initialised> {
+        let folder = tempfile::tempdir().unwrap();
+        let config = network(folder.path(), others);
+        let chain = environment::load_chain(&config.chain).unwrap();
+        let address = init(&config, &chain).unwrap().address;
+        let genesis_hash = chain.spec.genesis_hash();
+        let mut store = SignStore::open(&config.sign_state(), genesis_hash, address).unwrap();
+        store.persist(5, B256::repeat_byte(1), b"block").unwrap();
+        drop(store);
+        std::fs::remove_dir_all(&config.datadir).unwrap();
+        let outcome = init(&config, &chain);
+        let record = SignStore::peek(&config.sign_state()).unwrap();
+        assert_eq!(record.height, 5, "what was signed is never forgotten");
+        outcome
+    }
+
+    #[test]
+    fn a_lost_data_folder_is_made_anew_beside_the_sign_state_where_others_have_the_chain() {
+        assert!(lose_the_data_folder(&[Address::repeat_byte(1)]).unwrap().is_validator);
+        let error = lose_the_data_folder(&[]).unwrap_err();
+        assert!(error.to_string().contains("beside an old sign state"), "{error}");
+    }
+}
