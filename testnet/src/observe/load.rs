@@ -119,3 +119,72 @@ impl Source {
         Ok(good == count)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::fake::fake_node;
+    use alloy_consensus::{Transaction, TxEnvelope, transaction::SignerRecoverable};
+    use alloy_eips::eip2718::Decodable2718;
+    use alloy_primitives::{Address, Bytes};
+    use parking_lot::Mutex;
+    use std::collections::BTreeMap;
+    use tokio::time::Instant;
+
+    const NETWORK: Network = Network { chain_id: 7, max_fee_per_gas: 0 };
+
+    /// Nonces that nodes got by sender.
+    type Got = Arc<Mutex<BTreeMap<Address, Vec<u64>>>>;
+
+    /// A node whose chain gives everybody nonce 3.
+    async fn node(got: Got) -> SocketAddr {
+        let answers = move |method: &str, params: &Value| match method {
+            "eth_getTransactionCount" => json!("0x3"),
+            _ => {
+                let raw: Bytes = params[0].as_str().expect("hex").parse().expect("hex");
+                let transaction = TxEnvelope::decode_2718(&mut raw.as_ref()).expect("decodes");
+                let sender = transaction.recover_signer().expect("recovers");
+                got.lock().entry(sender).or_default().push(transaction.nonce());
+                json!(transaction.tx_hash())
+            }
+        };
+        fake_node(Arc::new(Mutex::new(answers))).await
+    }
+
+    async fn until(condition: impl Fn() -> bool) {
+        let wait = async {
+            while !condition() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), wait).await.expect("in time");
+    }
+
+    #[tokio::test]
+    async fn each_node_gets_its_share_from_a_sender_of_its_own() {
+        let got = Got::default();
+        let servers = [node(Arc::clone(&got)).await, node(Arc::clone(&got)).await];
+        let start = Instant::now();
+        let load = SteadyLoad::start(&servers, NETWORK, 40.0).expect("load");
+        until(|| load.accepted() >= 60).await;
+        // 40 a second; the first of each node comes at once.
+        assert!(start.elapsed() > Duration::from_secs(1), "{:?}", start.elapsed());
+        load.set_rate(0.0, 2);
+        let got = got.lock();
+        assert_eq!(got.len(), 2);
+        for nonces in got.values() {
+            let expected: Vec<_> = (3..).take(nonces.len()).collect();
+            assert_eq!(nonces, &expected, "no gap, no repetition");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_node_that_is_away_does_not_end_the_load() {
+        let got = Got::default();
+        let nobody = ([127, 0, 0, 1], crate::free_port().expect("port")).into();
+        let servers = [nobody, node(Arc::clone(&got)).await];
+        let load = SteadyLoad::start(&servers, NETWORK, 100.0).expect("load");
+        until(|| load.accepted() >= 50).await;
+        assert_eq!(got.lock().len(), 1);
+    }
+}

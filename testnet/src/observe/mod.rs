@@ -1,5 +1,7 @@
 //! What clients of all nodes see while a scenario runs: heads, blocks, transactions.
 
+#[cfg(test)]
+mod fake;
 mod load;
 mod watcher;
 

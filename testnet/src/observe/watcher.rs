@@ -131,3 +131,78 @@ fn parse(block: &Value) -> Result<(B256, Vec<B256>)> {
     let hashes = transactions.iter().map(|it| rpc::parse(method, "a transaction hash", it));
     Ok((hash, hashes.collect::<Result<_>>()?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::fake::fake_node;
+    use serde_json::json;
+
+    /// A node with this head, whose block i has a hash and one transaction made of byte i.
+    async fn node(head: Arc<Mutex<u64>>) -> SocketAddr {
+        let answers = move |method: &str, params: &Value| match method {
+            "eth_blockNumber" => json!(format!("{:#x}", *head.lock())),
+            _ => {
+                let number = rpc::quantity(method, &params[0]).expect("a number");
+                let hash = B256::with_last_byte(u8::try_from(number).expect("small"));
+                json!({ "number": params[0], "hash": hash, "transactions": [hash] })
+            }
+        };
+        fake_node(Arc::new(Mutex::new(answers))).await
+    }
+
+    /// Waits for something to be seen.
+    async fn until(observer: &Observer, seen: impl Fn(&Observations) -> bool) -> Observations {
+        let wait = async {
+            while !seen(&observer.seen()) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), wait).await.expect("seen in time");
+        observer.seen()
+    }
+
+    #[tokio::test]
+    async fn heads_blocks_and_transactions_of_all_nodes_are_seen() {
+        let heads = [3, 2].map(|head| Arc::new(Mutex::new(head)));
+        let [one, two] = heads.clone().map(node);
+        let observer = Observer::start(&[one.await, two.await]);
+        let seen = until(&observer, |seen| seen.blocks.len() == 5).await;
+        assert_eq!(seen.transactions.len(), 3);
+        assert_eq!((observer.head(0), observer.head(1)), (Some(3), Some(2)));
+        *heads[1].lock() = 30;
+        let seen = until(&observer, |seen| seen.blocks.len() == 33).await;
+        assert!(seen.contradictions.is_empty() && seen.errors.is_empty());
+        assert!(crate::check::heads_that_went_back(&seen).is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_head_that_goes_back_is_seen_unless_it_is_a_new_life() {
+        let head = Arc::new(Mutex::new(5));
+        let observer = Observer::start(&[node(Arc::clone(&head)).await]);
+        until(&observer, |seen| seen.heads.len() == 1).await;
+        // In the order of a scenario: the old process is gone before the new life begins.
+        {
+            let mut head = head.lock();
+            observer.new_life(0);
+            *head = 4;
+        }
+        let seen = until(&observer, |seen| seen.heads.iter().any(|it| it.head == 4)).await;
+        assert!(crate::check::heads_that_went_back(&seen).is_empty(), "{:?}", seen.heads);
+        *head.lock() = 3;
+        let seen = until(&observer, |seen| seen.heads.iter().any(|it| it.head == 3)).await;
+        assert_eq!(crate::check::heads_that_went_back(&seen).len(), 1);
+    }
+
+    #[tokio::test]
+    async fn an_error_is_noted_once_and_a_silent_node_is_none() {
+        let broken = fake_node(Arc::new(Mutex::new(|_: &str, _: &Value| json!("no number")))).await;
+        let nobody = ([127, 0, 0, 1], crate::free_port().expect("port")).into();
+        let observer = Observer::start(&[broken, nobody]);
+        until(&observer, |seen| !seen.errors.is_empty()).await;
+        tokio::time::sleep(POLL * 3).await;
+        let errors = observer.seen().errors;
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert!(errors.first().expect("one").starts_with("node 0: "), "{errors:?}");
+    }
+}
