@@ -2,11 +2,11 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`create`] | `genesis create`: the files of a new network |
-//! | [`member`] | a node as its organisation names it on the command line |
-//! | [`deploy`] | node list, configuration, systemd unit and compose file of each node |
-//! | [`diff`] | `genesis diff` |
-//! | [`report`] | what a genesis file means, for people |
+//! | `create` | `genesis create`: the files of a new network |
+//! | `member` | a node as its organisation names it on the command line |
+//! | `deploy` | node list, configuration, systemd unit and compose file of each node |
+//! | `diff` | `genesis diff` |
+//! | `report` | what a genesis file means, for people |
 
 mod create;
 mod deploy;
@@ -43,11 +43,11 @@ enum GenesisSubcommand {
     /// over the public key that it prints, never the key. One of them runs this command and gives the
     /// folder to all:
     ///
-    ///   peruri-node genesis create --out network
-    ///     --validator Peruri=0x04ab…@node1.peruri.co.id
-    ///     --validator PDS=0x77cd…@chain.pds.co.id:30304
-    ///     --validator NOTA=0x9e01…@10.20.0.5
-    ///     --validator BPN=0x51f3…@node.bpn.go.id
+    ///   peruri-node genesis create --out network \
+    ///     --validator Peruri=0x04ab…@node1.peruri.co.id \
+    ///     --validator PDS=0x77cd…@chain.pds.co.id:30304 \
+    ///     --validator NOTA=0x9e01…@10.20.0.5 \
+    ///     --validator BPN=0x51f3…@node.bpn.go.id \
     ///     --node Gateway=0x88a2…@rpc.peruri.co.id
     ///
     /// Writes DIR/genesis.json, DIR/node-list.toml (every node with public key and host) and, for each
