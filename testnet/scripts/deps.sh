@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing: `deps.sh build` to compile (system packages, Rust), `deps.sh e2e` to test as
-# well (npm's tools, file systems of the power-cut scenario).
+# well (npm's tools, file systems of the power-cut scenario, network namespaces of the test networks).
 # Debian and Ubuntu: with apt-get as root or through sudo; elsewhere it prints what to run and stops.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -32,6 +32,8 @@ test_packages() {
     local missing=()
     has mkfs.xfs || missing+=(xfsprogs)
     has mkfs.ext4 || missing+=(e2fsprogs)
+    has ip || missing+=(iproute2)
+    has iptables-legacy || missing+=(iptables)
     install "${missing[@]}"
 }
 

@@ -2,7 +2,8 @@
 
 use crate::{
     MountedImage, Result, TestnetError,
-    image::{find_program, make_image, run},
+    command::{find_program, run},
+    image::make_image,
 };
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
 use std::{

@@ -66,6 +66,14 @@ pub enum TestnetError {
     /// A transaction could not be signed.
     #[error("signing: {0}")]
     Signer(#[from] alloy_signer::Error),
+    /// A scenario's file is wrong.
+    #[error("{}: {reason}", file.display())]
+    Scenario {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong, and where.
+        reason: String,
+    },
     /// A helper program (mount, mkfs, cp, the node's own subcommands) failed.
     #[error("{command} failed ({status}): {stderr}")]
     Command {

@@ -5,7 +5,6 @@ use alloy_primitives::{Address, B256, Bytes, hex};
 use peruri_ibft2::{ExtraData, Form};
 use serde_json::{Value, json};
 use std::{
-    collections::BTreeMap,
     fs::{self, OpenOptions},
     io::Write,
     os::unix::fs::OpenOptionsExt,
@@ -55,8 +54,8 @@ impl GenesisFile {
         write_secret(&datadir.join("key"), &key)?;
         let file = folder.join("genesis.json");
         self.write(&file)?;
-        options.run(&["init", "--chain", &file.to_string_lossy()]).await?;
         options.chain = Some(file);
+        options.init().await?;
         Ok(options)
     }
 
@@ -64,13 +63,6 @@ impl GenesisFile {
     pub fn to_json(&self) -> Value {
         let vanity = Bytes::from_static(&[0; 32]);
         let extra_data = ExtraData::genesis(vanity, self.validators.clone()).encode(Form::All);
-        let alloc: BTreeMap<String, Value> = self
-            .funded
-            .iter()
-            .map(|account| {
-                (hex::encode(account), json!({ "balance": "1000000000000000000000000" }))
-            })
-            .collect();
         json!({
             "config": {
                 "chainId": self.chain_id,
@@ -84,6 +76,7 @@ impl GenesisFile {
                     "blockperiodseconds": self.block_period_seconds,
                     "epochlength": 30_000,
                     "requesttimeoutseconds": self.block_period_seconds * 2,
+                    "chainBoundSignatures": true,
                 },
             },
             "nonce": "0x0",
@@ -96,7 +89,7 @@ impl GenesisFile {
             "mixHash": "0x63746963616c2062797a616e74696e65206661756c7420746f6c6572616e6365",
             "coinbase": Address::ZERO,
             "extraData": extra_data,
-            "alloc": alloc,
+            "alloc": alloc(&self.funded),
         })
     }
 
@@ -108,6 +101,12 @@ impl GenesisFile {
         let text = format!("{:#}\n", self.to_json());
         fs::write(path, text).map_err(TestnetError::io(path.display().to_string()))
     }
+}
+
+/// The part of a genesis file that gives 1,000,000 coins to each of these accounts.
+pub(crate) fn alloc(funded: &[Address]) -> Value {
+    let balance = json!({ "balance": "1000000000000000000000000" });
+    funded.iter().map(|account| (hex::encode(account), balance.clone())).collect()
 }
 
 /// Writes a key as hex to a new file that only its owner can read.

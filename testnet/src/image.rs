@@ -4,7 +4,10 @@
 //! disk: data that was never synced sits in the page cache of the mounted file system and is not in
 //! the copy. Mounting the copy replays ext4's journal, as a machine does when power returns.
 
-use crate::{Result, TestnetError};
+use crate::{
+    Result, TestnetError,
+    command::{find_program, run},
+};
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
@@ -59,6 +62,11 @@ impl CutDisk {
     /// Where the disk is mounted.
     pub fn path(&self) -> &Path {
         self.disk.path()
+    }
+
+    /// Where the file system is mounted that the disk's image lies on.
+    pub fn outer_path(&self) -> &Path {
+        self.outer.path()
     }
 
     /// Catches the disk as a power cut would leave it now. Returns the copy's image.
@@ -118,34 +126,9 @@ pub(crate) fn make_image(path: &Path, bytes: u64, mkfs: &[&str]) -> Result<()> {
     run(Command::new(program).args(&mkfs[1..]).arg(path))
 }
 
-pub(crate) fn run(command: &mut Command) -> Result<()> {
-    let shown = format!("{command:?}");
-    let output = command.output().map_err(TestnetError::io(shown.clone()))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-    Err(TestnetError::Command { command: shown, status: output.status, stderr })
-}
-
-/// Administrators' programs are often outside a plain user's search path.
-pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .chain(["/usr/sbin".into(), "/sbin".into()])
-        .map(|folder| folder.join(name))
-        .find(|candidate| candidate.is_file())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn programs_are_found_by_name() {
-        assert!(find_program("cp").is_some());
-        assert!(find_program("no-such-program-here").is_none());
-    }
 
     #[test]
     fn a_cut_keeps_what_was_synced_and_nothing_else() {

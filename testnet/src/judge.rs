@@ -48,6 +48,11 @@ impl Judge {
         self.failed == 0
     }
 
+    /// Number of failed checks.
+    pub const fn failures(&self) -> usize {
+        self.failed
+    }
+
     /// The closing line.
     pub fn line(&self) -> String {
         let skipped = match self.skipped {

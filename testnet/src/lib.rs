@@ -5,8 +5,13 @@
 //! the node acknowledged in a [`Ledger`], and reports through a [`Judge`], whose last line is
 //! `N passed, N failed`. The processes belong to the scenario: they die with it.
 
+pub mod check;
+mod clock;
+mod cluster;
+mod command;
 mod disk;
 mod error;
+pub mod faults;
 mod genesis;
 mod http;
 mod image;
@@ -14,11 +19,20 @@ mod judge;
 mod ledger;
 mod load;
 mod node;
+mod observe;
 mod rpc;
+mod scenario;
 mod signed;
+mod startup;
 mod token;
+mod topology;
 mod wallet;
 
+pub use clock::Clock;
+pub use cluster::{
+    Cluster, ClusterOptions, ClusterState, DiskChoice, Disks, Member, MemberState, NodeStatus,
+    down, status,
+};
 pub use disk::{SmallDisk, disk_full_obstacle};
 pub use error::{Result, TestnetError};
 pub use genesis::{GenesisFile, write_secret};
@@ -27,8 +41,14 @@ pub use image::{CutDisk, MountedImage, power_cut_obstacle};
 pub use judge::Judge;
 pub use ledger::{Ledger, SeenBlock};
 pub use load::{Load, LoadReport, stranger};
-pub use node::{Node, NodeOptions, free_port};
+pub use node::{Node, NodeOptions, Ports, free_port};
+pub use observe::{Acknowledged, HeadSample, Observations, Observer, SteadyLoad};
 pub use rpc::{Client, quantity};
+pub use scenario::{Fault, Perturbation, RunOptions, Scenario, Target, Word, run};
 pub use signed::Signed;
+pub use startup::judge;
 pub use token::Token;
+pub use topology::{
+    Loopback, NamespaceRecord, Namespaces, Placement, Topology, namespaces_obstacle,
+};
 pub use wallet::{DEV_KEYS, Network, SignedTransaction, Wallet, dev_wallet};

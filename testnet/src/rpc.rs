@@ -9,6 +9,8 @@ use std::{
 };
 use tokio::sync::Mutex;
 
+/// How long an answer may take; long enough for a slow machine and short enough for a hung node.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// How often a scenario asks again for something that another process will do.
 const POLL: Duration = Duration::from_millis(20);
 
@@ -40,7 +42,11 @@ impl Client {
             Some(connection) => connection,
             None => Connection::open(self.address).await?,
         };
-        let answer = connection.post(body.into()).await?;
+        let answer = tokio::time::timeout(PATIENCE, connection.post(body.into())).await;
+        let answer = answer.map_err(|_| TestnetError::Http {
+            address: self.address,
+            reason: format!("no answer to {method} within {} s", PATIENCE.as_secs()),
+        })??;
         *slot = Some(connection);
         serde_json::from_slice(&answer).map_err(|e| TestnetError::Answer {
             method: method.to_owned(),

@@ -8,10 +8,12 @@ use std::path::Path;
 /// The newest signature of a validator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Signed {
-    /// Height of the newest signed block; 0 if nothing was signed yet.
+    /// Height of the newest signature; 0 if nothing was signed yet.
     pub height: u64,
-    /// Its block hash.
-    pub block_hash: B256,
+    /// Its round.
+    pub round: u32,
+    /// Hash of the block whose Commit was signed in that round, if one was.
+    pub committed: Option<B256>,
 }
 
 impl Signed {
@@ -25,7 +27,10 @@ impl Signed {
             expected: "a sign state",
             got: error.to_string(),
         })?;
-        Ok(Self { height: record.height, block_hash: record.block_hash })
+        let position = record.position();
+        let certificate = record.certificate().filter(|_| record.commit().is_some());
+        let committed = certificate.map(|certificate| certificate.block.0);
+        Ok(Self { height: position.height, round: position.round, committed })
     }
 }
 
@@ -33,16 +38,18 @@ impl Signed {
 mod tests {
     use super::*;
     use alloy_primitives::Address;
+    use peruri_ibft2::{RoundId, SignRecord};
 
     #[test]
     fn the_newest_signature_is_read() {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("sign");
         assert!(Signed::read(&path).is_err());
-        let hash = B256::repeat_byte(3);
         let mut store = SignStore::create(&path, B256::ZERO, Address::ZERO).expect("new");
-        store.persist(1, hash, b"block").expect("written");
-        let expected = Signed { height: 1, block_hash: hash };
+        let position = RoundId::new(4, 1);
+        let record = SignRecord::released(B256::ZERO, Address::ZERO, position, 2);
+        store.persist(&record, None).expect("written");
+        let expected = Signed { height: 4, round: 1, committed: None };
         assert_eq!(Signed::read(&path).expect("read"), expected);
     }
 }

@@ -44,7 +44,12 @@ mod tests {
         let block = Block { header, ..Block::default() };
         let hash = B256::with_last_byte(number as u8);
         let recovered_block = Arc::new(RecoveredBlock::new(block, Vec::new(), hash));
-        ExecutedBlock { recovered_block, ..ExecutedBlock::default() }
+        ExecutedBlock {
+            recovered_block,
+            execution_output: Arc::default(),
+            hashed_state: Arc::default(),
+            trie: Arc::default(),
+        }
     }
 
     #[test]

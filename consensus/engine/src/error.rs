@@ -8,16 +8,11 @@ use peruri_payload::BuildError;
 use peruri_storage::ProviderError;
 use peruri_validation::ConsensusError;
 
-/// Failures of the engine. [`forbids_signing`](Self::forbids_signing) says which of them end block
-/// production.
+/// Failures of the engine. After all but those that are
+/// [transient](Self::is_transient) or [a block's fault](Self::is_refusal) nothing more may be signed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EngineError {
-    /// The chain specification has no `config.ibft2`: such a chain is imported and served only.
-    #[error(
-        "the genesis has no `config.ibft2`: blocks of this chain can be imported and served, not produced"
-    )]
-    NotIbft2,
     /// The sign state forbids signing.
     #[error("sign state: {0}")]
     SignState(#[from] SignStateError),

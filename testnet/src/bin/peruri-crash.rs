@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use peruri_testnet::{
-    Client, Judge, Ledger, Load, Network, Node, NodeOptions, Result, Token, dev_wallet,
+    Client, Judge, Ledger, Load, Network, Node, NodeOptions, Result, Token, dev_wallet, judge,
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use std::{path::PathBuf, process::ExitCode, time::Duration};
@@ -29,12 +29,7 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let mut judge = Judge::new();
-    let outcome = scenario(&arguments, &mut judge).await;
-    if let Err(error) = outcome {
-        judge.check("the scenario itself", Err::<(), _>(error));
-    }
-    judge.finish()
+    judge("crashes", false, None, async |judge: &mut Judge| scenario(&arguments, judge).await).await
 }
 
 async fn scenario(arguments: &Arguments, judge: &mut Judge) -> Result<()> {

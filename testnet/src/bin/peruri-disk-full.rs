@@ -4,7 +4,7 @@
 use clap::Parser;
 use peruri_testnet::{
     Client, Judge, Ledger, Load, Network, Node, NodeOptions, Result, Signed, SmallDisk,
-    TestnetError, Token, dev_wallet, disk_full_obstacle,
+    TestnetError, Token, dev_wallet, disk_full_obstacle, judge,
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use std::{
@@ -44,27 +44,12 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let obstacle = disk_full_obstacle();
-    if arguments.probe {
-        return match obstacle {
-            None => ExitCode::SUCCESS,
-            Some(reason) => {
-                println!("{reason}");
-                ExitCode::FAILURE
-            }
-        };
-    }
-    let mut judge = Judge::new();
-    match (obstacle, &arguments.node) {
-        (Some(reason), _) => judge.skip("a full disk", reason),
-        (None, Some(node)) => {
-            if let Err(error) = scenario(node.clone(), &arguments, &mut judge).await {
-                judge.check("the scenario itself", Err::<(), _>(error));
-            }
-        }
-        (None, None) => {}
-    }
-    judge.finish()
+    let (probe, obstacle) = (arguments.probe, disk_full_obstacle());
+    judge("a full disk", probe, obstacle, async |judge: &mut Judge| match &arguments.node {
+        Some(node) => scenario(node.clone(), &arguments, judge).await,
+        None => Ok(()),
+    })
+    .await
 }
 
 async fn scenario(program: PathBuf, arguments: &Arguments, judge: &mut Judge) -> Result<()> {
@@ -241,10 +226,12 @@ impl Chain {
         }
         node.client().wait_block(signed.height + 1, NEXT_BLOCK).await?;
         self.ledger.catch_up(node.client()).await?;
-        let block = node.client().block(format!("{:#x}", signed.height)).await?;
-        let hash = block.map(|block| block["hash"].clone()).unwrap_or_default();
-        if hash != signed.block_hash.to_string() {
-            return Err(finding("the signed block", format!("{hash} for {signed:?}")));
+        if let Some(committed) = signed.committed {
+            let block = node.client().block(format!("{:#x}", signed.height)).await?;
+            let hash = block.map(|block| block["hash"].clone()).unwrap_or_default();
+            if hash != committed.to_string() {
+                return Err(finding("the signed block", format!("{hash} for {signed:?}")));
+            }
         }
         node.stop().await
     }

@@ -124,7 +124,7 @@ async fn prepare(arguments: &Arguments, out: &Path) -> Result<NodeOptions> {
     }
     let mut options = genesis.solo(&arguments.node, &out).await?.with_args(["--txpool.open"]);
     let usual = TcpListener::bind((Ipv4Addr::LOCALHOST, USUAL_PORT)).is_ok();
-    options.http_port = (usual && !arguments.check).then_some(USUAL_PORT);
+    options.ports.http = (usual && !arguments.check).then_some(USUAL_PORT);
     Ok(options)
 }
 

@@ -3,7 +3,7 @@
 use clap::Parser;
 use peruri_testnet::{
     Client, CutDisk, Judge, Ledger, Load, MountedImage, Network, Node, NodeOptions, Result,
-    TestnetError, Token, dev_wallet, power_cut_obstacle,
+    TestnetError, Token, dev_wallet, judge, power_cut_obstacle,
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use std::{
@@ -42,26 +42,11 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let obstacle = power_cut_obstacle();
-    if arguments.probe {
-        return match obstacle {
-            None => ExitCode::SUCCESS,
-            Some(reason) => {
-                println!("{reason}");
-                ExitCode::FAILURE
-            }
-        };
-    }
-    let mut judge = Judge::new();
-    match obstacle {
-        Some(reason) => judge.skip("power cuts", reason),
-        None => {
-            if let Err(error) = scenario(&arguments, &mut judge).await {
-                judge.check("the scenario itself", Err::<(), _>(error));
-            }
-        }
-    }
-    judge.finish()
+    let (probe, obstacle) = (arguments.probe, power_cut_obstacle());
+    judge("power cuts", probe, obstacle, async |judge: &mut Judge| {
+        scenario(&arguments, judge).await
+    })
+    .await
 }
 
 async fn scenario(arguments: &Arguments, judge: &mut Judge) -> Result<()> {

@@ -244,7 +244,7 @@ impl Driver {
         }
         self.tell_of(block);
         self.drop_satisfied_wishes();
-        if self.work.next_height() {
+        if self.work.next_height(&self.head) {
             self.on_work()?;
         }
         self.feed_next()

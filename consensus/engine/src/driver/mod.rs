@@ -168,6 +168,10 @@ impl ReadyDriver {
             driver.carry_out(effect, &mut inputs)?;
         }
         driver.give_all(inputs)?;
+        // What the pool holds since before the start is nobody's news.
+        if driver.work.next_height(&driver.head) {
+            driver.on_work()?;
+        }
         driver.run(results, inlets, shutdown).await
     }
 }
@@ -202,7 +206,7 @@ impl Driver {
                 Some(synced) = inlets.synced.recv(), if self.feed.is_free() => {
                     self.on_synced(synced)?;
                 }
-                () = self.work.comes_up() => self.on_work()?,
+                () = self.work.comes_up(&self.head) => self.on_work()?,
             }
         }
         self.writer.finish().await;

@@ -56,7 +56,9 @@ impl Driver {
         let config = core_config(&parts.chain_spec, &parts.schedule, &parts.config);
         let (core, first) = Core::new(config, Secp256k1Crypto, start, clock.now());
         let log = parts.config.message_log.as_deref().map(MessageLog::open).transpose()?;
-        let waits = parts.schedule.config().empty_block_period_seconds > 0;
+        let config = parts.schedule.config();
+        let empty_blocks_wait = config.empty_block_period_seconds > 0;
+        let max_bytes = usize::try_from(config.max_proposal_bytes).unwrap_or(usize::MAX);
         parts.status.set_head(&head);
         parts.status.note_marks(core.record().marks());
         let driver = Self {
@@ -81,7 +83,7 @@ impl Driver {
             space: Arc::new(DiskSpace::new(parts.data_dir.clone(), parts.min_free_bytes)),
             candidates: Candidates::default(),
             feed: Feed::default(),
-            work: PendingWork::new(parts.pool, waits),
+            work: PendingWork::new(parts.pool, max_bytes, empty_blocks_wait),
             wishes: core.wishes().keys().copied().collect(),
             late_seals: BTreeMap::new(),
             height_log: HeightLog::begin(),

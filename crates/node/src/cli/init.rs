@@ -17,7 +17,8 @@ use std::{fs::File, io::Write, path::Path};
 ///
 /// Makes the database, a node key if there is none (file `key`, readable by its owner only), a copy of
 /// the genesis file, and, where the key is one of the chain's validators, the first record of the sign
-/// state beside the data folder. Running it again on the same folder changes nothing.
+/// state beside the data folder. Running it again on the same folder changes nothing. A validator that
+/// lost its data folder keeps its sign state: `init` makes a new data folder beside it.
 #[derive(Debug, Args)]
 pub struct InitCommand {
     #[command(flatten)]
@@ -104,7 +105,8 @@ fn load_or_create_key(config: &Config, chain: &LoadedChain) -> eyre::Result<Priv
 }
 
 /// The first record is written before the genesis block and never after it: a sign state that is lost
-/// later must be noticed. One in which nothing is signed yet is that of an interrupted `init`.
+/// later must be noticed. One in which nothing is signed yet is that of an interrupted `init`; one that
+/// belongs to this key and chain is kept where other validators have the chain.
 fn create_sign_state(
     config: &Config,
     chain: &LoadedChain,
@@ -115,10 +117,12 @@ fn create_sign_state(
     match SignStore::create(&path, genesis_hash, key.address()) {
         Ok(_) => Ok(()),
         Err(error @ SignStateError::Exists { .. }) => {
-            let nothing_signed = SignStore::open(&path, genesis_hash, key.address()).is_ok_and(
-                |found| matches!(found.record, StoredRecord::Present(it) if it.is_first()),
-            );
-            if nothing_signed {
+            let kept = SignStore::open(&path, genesis_hash, key.address());
+            let is_first = |record: &StoredRecord| matches!(record, StoredRecord::Present(it) if it.is_first());
+            let others = chain.spec.genesis_validators()?.len() > 1;
+            // A validator that lost its data folder gets the chain from the others and keeps to what it
+            // has signed. A lone one would find nobody who still has the chain.
+            if kept.is_ok_and(|found| others || is_first(&found.record)) {
                 return Ok(());
             }
             Err(UsageError::with_source(
@@ -129,5 +133,59 @@ fn create_sign_state(
             .into())
         }
         Err(error) => Err(eyre::Report::new(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use alloy_primitives::{Address, B256};
+
+    /// A configuration whose key is a validator beside these others.
+    fn network(folder: &Path, others: &[Address]) -> Config {
+        let key = PrivateKeySigner::random();
+        write_key(&folder.join("key"), &key, None).unwrap();
+        let mut genesis: serde_json::Value =
+            serde_json::from_str(peruri_chainspec::PILOT_JSON).unwrap();
+        let mut validators: Vec<_> = others.iter().copied().chain([key.address()]).collect();
+        validators.sort_unstable();
+        let vanity = alloy_primitives::Bytes::from_static(&[0; 32]);
+        let extra_data = peruri_ibft2::ExtraData::genesis(vanity, validators);
+        genesis["extraData"] = serde_json::json!(extra_data.encode(peruri_ibft2::Form::All));
+        let file = folder.join("genesis.json");
+        std::fs::write(&file, genesis.to_string()).unwrap();
+        let data = DataArgs {
+            chain: Some(file.display().to_string()),
+            datadir: Some(folder.join("data")),
+            ..DataArgs::default()
+        };
+        let mut config = Config::load(data, NodeArgs::default()).unwrap();
+        config.consensus.key = Some(folder.join("key"));
+        config
+    }
+
+    /// `init`, a signature at height 5, the data folder gone, `init` again.
+    fn lose_the_data_folder(others: &[Address]) -> eyre::Result<Initialised> {
+        let folder = tempfile::tempdir().unwrap();
+        let config = network(folder.path(), others);
+        let chain = environment::load_chain(&config.chain).unwrap();
+        let address = init(&config, &chain).unwrap().address;
+        let genesis_hash = chain.spec.genesis_hash();
+        let mut store = SignStore::open(&config.sign_state(), genesis_hash, address).unwrap();
+        store.persist(5, B256::repeat_byte(1), b"block").unwrap();
+        drop(store);
+        std::fs::remove_dir_all(&config.datadir).unwrap();
+        let outcome = init(&config, &chain);
+        let record = SignStore::peek(&config.sign_state()).unwrap();
+        assert_eq!(record.height, 5, "what was signed is never forgotten");
+        outcome
+    }
+
+    #[test]
+    fn a_lost_data_folder_is_made_anew_beside_the_sign_state_where_others_have_the_chain() {
+        assert!(lose_the_data_folder(&[Address::repeat_byte(1)]).unwrap().is_validator);
+        let error = lose_the_data_folder(&[]).unwrap_err();
+        assert!(error.to_string().contains("beside an old sign state"), "{error}");
     }
 }

@@ -6,7 +6,7 @@
 //! | [`node`] | `node` |
 //! | [`import`] | `import`, `export` |
 //! | [`keys`] | `keys generate`, `show`, `import` |
-//! | [`genesis`] | `genesis create`, `verify` |
+//! | [`genesis`] | `genesis create`, `verify`, `diff` |
 //! | [`validator`] | `validator list`, `propose`, `discard`, `status` |
 //! | [`p2p`] | `p2p identity`, `peers`, `ping` |
 //! | [`consensus`] | `consensus sign-state`, `explain`, `override` |

@@ -41,12 +41,13 @@ pub(crate) enum Refusal {
 }
 
 impl Policy {
-    /// Host names for a server: the configured ones; without any, loopback names on a loopback
-    /// address and every name elsewhere. A page that re-binds its name to 127.0.0.1 still sends its
+    /// Host names for a server: the configured ones; without any, loopback names and its own address
+    /// on a loopback address (all of 127.0.0.0/8 is), every name elsewhere. A page that re-binds its name to 127.0.0.1 still sends its
     /// own name as host.
     pub(crate) fn hosts_for(ip: IpAddr, configured: &[String]) -> Option<Vec<String>> {
         if configured.is_empty() {
-            let names = ["localhost", "127.0.0.1", "[::1]"];
+            let own = ip.to_string();
+            let names = ["localhost", "127.0.0.1", "[::1]", &own];
             return ip.is_loopback().then(|| names.map(str::to_owned).to_vec());
         }
         let mut hosts: Vec<String> =
@@ -195,6 +196,10 @@ mod tests {
             assert_eq!(local().check(&request(&[("host", host)])), Err(Refusal::Host), "{host}");
         }
         assert_eq!(local().check(&request(&[])), Err(Refusal::Host));
+        let own = Policy::hosts_for(IpAddr::from([127, 1, 2, 3]), &[]);
+        let own = Policy { hosts: own, ..Policy::default() };
+        assert_eq!(own.check(&request(&[("host", "127.1.2.3:8545")])), Ok(()));
+        assert_eq!(local().check(&request(&[("host", "127.1.2.3")])), Err(Refusal::Host));
     }
 
     #[test]

@@ -1,0 +1,80 @@
+//! Keys, genesis file and node list of a network.
+
+use super::ClusterOptions;
+use crate::{
+    GenesisFile, Network, Result, TestnetError, Topology, Wallet, command::run, genesis::alloc,
+};
+use alloy_primitives::{Address, B256, hex};
+use alloy_signer_local::PrivateKeySigner;
+use serde_json::Value;
+use std::{fs, net::SocketAddr, path::Path, process::Command};
+
+/// Port of the connections between nodes, TCP and QUIC.
+const P2P_PORT: u16 = 30_303;
+
+/// A node's name and key.
+#[derive(Debug, Clone)]
+pub(super) struct Identity {
+    pub(super) name: String,
+    pub(super) secret: B256,
+    pub(super) address: Address,
+    /// Hexadecimal digits of the public key without the leading 04.
+    public_key: String,
+}
+
+/// New keys for `node1`, `node2`, ….
+pub(super) fn identities(count: usize, network: Network) -> Result<Vec<Identity>> {
+    (1..=count)
+        .map(|number| {
+            let secret = B256::new(rand::random());
+            let address = Wallet::new(&secret, network)?.address();
+            let signer =
+                PrivateKeySigner::from_bytes(&secret).map_err(alloy_signer::Error::other)?;
+            let point = signer.credential().verifying_key().to_encoded_point(false);
+            let public_key = hex::encode(&point.as_bytes()[1..]);
+            Ok(Identity { name: format!("node{number}"), secret, address, public_key })
+        })
+        .collect()
+}
+
+/// Lets the node's own `genesis create` write genesis file and node list to `folder`, as the
+/// organisations of a network do, and gives coins to the accounts of the load.
+pub(super) fn create_network(
+    options: &ClusterOptions,
+    folder: &Path,
+    identities: &[Identity],
+    topology: &Topology,
+    funded: &[Address],
+) -> Result<()> {
+    let mut command = Command::new(&options.program);
+    command.args(["genesis", "create", "--out"]).arg(folder);
+    command.args(["--period", &options.block_period.to_string()]);
+    command.args(["--chain-id", &GenesisFile::pilot().chain_id.to_string()]);
+    for (index, identity) in identities.iter().enumerate() {
+        let flag = if index < options.validators { "--validator" } else { "--node" };
+        let address = SocketAddr::new(topology.ip(index), P2P_PORT);
+        command.arg(flag).arg(format!("{}=0x{}@{address}", identity.name, identity.public_key));
+    }
+    run(&mut command)?;
+    let path = folder.join("genesis.json");
+    let text = fs::read_to_string(&path).map_err(TestnetError::io(path.display().to_string()))?;
+    let mut genesis: Value = serde_json::from_str(&text).map_err(|e| TestnetError::Answer {
+        method: path.display().to_string(),
+        expected: "a genesis file",
+        got: e.to_string(),
+    })?;
+    genesis["alloc"] = alloc(funded);
+    let text = format!("{genesis:#}\n");
+    fs::write(&path, text).map_err(TestnetError::io(path.display().to_string()))
+}
+
+/// Makes sure that `folder` is an empty folder.
+pub(super) fn empty_folder(folder: &Path) -> Result<()> {
+    let io = || TestnetError::io(folder.display().to_string());
+    fs::create_dir_all(folder).map_err(io())?;
+    if fs::read_dir(folder).map_err(io())?.next().is_some() {
+        let error = std::io::ErrorKind::DirectoryNotEmpty;
+        return Err(io()(error.into()));
+    }
+    Ok(())
+}
