@@ -295,3 +295,27 @@ impl Scenario {
             .find_map(|fault| fault.obstacle().map(|reason| format!("{}: {reason}", fault.name())))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_validators_tolerate() {
+        let found = [1, 2, 3, 4, 5, 6, 7].map(tolerated);
+        assert_eq!(found, [0, 0, 1, 1, 1, 2, 2]);
+    }
+
+    #[test]
+    fn disks_follow_from_the_faults() {
+        let disks = |perturbation: &str| {
+            let text =
+                format!("name = 'x'\nnodes = 4\nduration = 60\n[[perturbation]]\n{perturbation}");
+            toml::from_str::<Scenario>(&text).expect("scenario").disks()
+        };
+        assert_eq!(disks("fault = 'kill'\nat = 1\nfor = 1"), DiskChoice::Plain);
+        assert_eq!(disks("fault = 'power-cut'\nat = 1\nfor = 1"), DiskChoice::Cut);
+        let full = disks("fault = 'full-disk'\ntarget = 2\nat = 1\nfor = 1");
+        assert_eq!(full, DiskChoice::Small(vec![2]));
+    }
+}
