@@ -23,6 +23,9 @@ use tokio::{
     time::timeout,
 };
 
+/// Who asks gives up first, so that the reason is the same at both ends.
+const MARGIN: Duration = Duration::from_secs(1);
+
 /// Serves the peer's requests, as many at a time as the limit says; further streams wait unread.
 pub(crate) async fn serve(
     context: Arc<Context>,
@@ -44,7 +47,7 @@ pub(crate) async fn serve(
             Some((protocol, stream)) if protocol == REQUEST => {
                 let (context, session) = (context.clone(), session.clone());
                 tasks.spawn(async move {
-                    let limit = context.config.timing.request;
+                    let limit = context.config.timing.request + MARGIN;
                     let result = timeout(limit, answer(&context, &session, id, stream)).await;
                     failed(
                         &context,

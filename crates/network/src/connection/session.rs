@@ -21,7 +21,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::{
-    sync::{Semaphore, mpsc},
+    sync::{Semaphore, mpsc, oneshot},
     time::{sleep, timeout},
 };
 
@@ -50,7 +50,10 @@ pub(crate) async fn run(
     });
     // Registered first, so that the application can send as soon as it hears of the session.
     context.sessions.insert(id, session.clone());
-    context.report(Report::Opened { connection: connection.id, session: id }).await;
+    let (known, acknowledged) = oneshot::channel();
+    context.report(Report::Opened { connection: connection.id, session: id, known }).await;
+    // Fails only when the network is shutting down, which ends the session anyway.
+    acknowledged.await.ok();
     let (end, announced) = drive(context, connection, open, &session, id, queued).await;
     context.sessions.remove(id);
     (end, announced.then_some(id))

@@ -161,7 +161,10 @@ impl Service {
                 let peer = entry.peer.peer_id;
                 self.arbitrate(&peer);
             }
-            Report::Opened { connection, session } => self.on_opened(connection, session),
+            Report::Opened { connection, session, known } => {
+                self.on_opened(connection, session);
+                known.send(()).ok();
+            }
             Report::Notice { connection, notice } => {
                 let Some(entry) = self.connections.get(&connection) else { return };
                 let (first, second) = notice.processes();
