@@ -1,6 +1,7 @@
 //! The task of one connection: handshake, then messages and requests until it ends.
 
 mod exchange;
+mod pace;
 mod requests;
 mod session;
 mod table;

@@ -109,6 +109,9 @@ impl Service {
     /// Tells all peers goodbye and waits for their tasks, but not for ever.
     async fn shut_down(mut self, mut inputs: Inputs) {
         info!(target: "network", "shutting down");
+        let gate = &mut self.swarm.behaviour_mut().gate;
+        gate.set_listed([]);
+        gate.set_validators([]);
         for entry in self.connections.values() {
             entry.control.close("the node is shutting down");
         }
