@@ -106,11 +106,6 @@ pub enum Alarm {
         /// The process that was turned away there.
         second: ProcessInfo,
     },
-    /// A process with this node's own identity dialled this node.
-    DialledByOwnIdentity {
-        /// Where it comes from.
-        remote: Multiaddr,
-    },
     /// The node list changed and cannot be used; the last good one stays in force.
     NodeListUnusable {
         /// What is wrong.

@@ -141,18 +141,44 @@ async fn read_content<R: AsyncRead + Unpin>(
     Ok((kind, content.into()))
 }
 
-/// Writes one frame; the caller flushes.
-pub(crate) async fn write_frame<W: AsyncWrite + Unpin>(
-    writer: &mut W,
-    kind: Kind,
-    content: &[u8],
-) -> io::Result<()> {
-    let length = u32::try_from(content.len() + 1).map_err(io::Error::other)?;
-    let mut head = [0; OVERHEAD];
-    head[..4].copy_from_slice(&length.to_be_bytes());
-    head[4] = kind as u8;
-    writer.write_all(&head).await?;
-    writer.write_all(content).await
+/// Writes frames to a stream.
+#[derive(Debug)]
+pub(crate) struct FrameWriter<W> {
+    inner: W,
+    intact: bool,
+}
+
+impl<W: AsyncWrite + Unpin> FrameWriter<W> {
+    pub(crate) const fn new(inner: W) -> Self {
+        Self { inner, intact: true }
+    }
+
+    /// Writes one frame; the caller flushes.
+    pub(crate) async fn write(&mut self, kind: Kind, content: &[u8]) -> io::Result<()> {
+        let length = u32::try_from(content.len() + 1).map_err(io::Error::other)?;
+        let mut head = [0; OVERHEAD];
+        head[..4].copy_from_slice(&length.to_be_bytes());
+        head[4] = kind as u8;
+        self.intact = false;
+        self.inner.write_all(&head).await?;
+        self.inner.write_all(content).await?;
+        self.intact = true;
+        Ok(())
+    }
+
+    /// Whether the stream is between two frames; not so after an interrupted write.
+    pub(crate) const fn is_intact(&self) -> bool {
+        self.intact
+    }
+
+    pub(crate) async fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush().await
+    }
+
+    /// Flushes and ends the stream in this direction.
+    pub(crate) async fn close(&mut self) -> io::Result<()> {
+        self.inner.close().await
+    }
 }
 
 #[cfg(test)]
@@ -169,8 +195,8 @@ mod tests {
     #[tokio::test]
     async fn frames_come_back_in_order() {
         let mut wire = Vec::new();
-        write_frame(&mut wire, Kind::Message, b"one").await.unwrap();
-        write_frame(&mut wire, Kind::Notice, b"two").await.unwrap();
+        FrameWriter::new(&mut wire).write(Kind::Message, b"one").await.unwrap();
+        FrameWriter::new(&mut wire).write(Kind::Notice, b"two").await.unwrap();
         let mut reader = reader(wire, 100);
         let first = reader.read().await.unwrap().unwrap();
         assert_eq!((first.kind, &first.content[..]), (Kind::Message, &b"one"[..]));
@@ -182,7 +208,7 @@ mod tests {
     #[tokio::test]
     async fn the_limit_counts_prefix_and_kind() {
         let mut wire = Vec::new();
-        write_frame(&mut wire, Kind::Message, &[7; 11]).await.unwrap();
+        FrameWriter::new(&mut wire).write(Kind::Message, &[7; 11]).await.unwrap();
         assert!(reader(wire.clone(), 16).read().await.unwrap().is_some());
         let error = reader(wire, 15).read().await.unwrap_err();
         assert!(matches!(error, FrameError::TooLarge { limit: 15, got: 16 }), "{error}");
@@ -214,10 +240,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_interrupted_write_is_noticed() {
+        let (stream, _reader) = tokio::io::duplex(8);
+        let stream = tokio_util::compat::TokioAsyncReadCompatExt::compat(stream);
+        let mut writer = FrameWriter::new(stream);
+        writer.write(Kind::Message, b"abc").await.unwrap();
+        assert!(writer.is_intact());
+        assert!(futures::poll!(Box::pin(writer.write(Kind::Message, b"too long"))).is_pending());
+        assert!(!writer.is_intact());
+    }
+
+    #[tokio::test]
     async fn the_budget_holds_a_frame_back() {
         let mut wire = Vec::new();
-        write_frame(&mut wire, Kind::Message, &[1; 10]).await.unwrap();
-        write_frame(&mut wire, Kind::Message, &[2; 10]).await.unwrap();
+        FrameWriter::new(&mut wire).write(Kind::Message, &[1; 10]).await.unwrap();
+        FrameWriter::new(&mut wire).write(Kind::Message, &[2; 10]).await.unwrap();
         let budget = Arc::new(Semaphore::new(15));
         let mut reader = reader(wire, 100);
         reader.limits.budget = Some(budget.clone());

@@ -45,6 +45,10 @@ impl NetworkHandle {
         Self(Arc::new(parts))
     }
 
+    pub(crate) fn sessions(&self) -> &SessionTable {
+        &self.0.sessions
+    }
+
     /// This node's peer id.
     pub fn peer_id(&self) -> PeerId {
         self.0.peer_id

@@ -23,12 +23,12 @@ impl TokenBucket {
         self.filled = now;
     }
 
-    /// Takes one token if there is one.
-    pub(crate) fn try_take(&mut self, now: Instant) -> bool {
+    /// Takes `count` tokens if there are so many.
+    pub(crate) fn try_take(&mut self, count: usize, now: Instant) -> bool {
         self.refill(now);
-        let enough = self.tokens >= 1.0;
+        let enough = self.tokens >= count as f64;
         if enough {
-            self.tokens -= 1.0;
+            self.tokens -= count as f64;
         }
         enough
     }
@@ -59,9 +59,9 @@ mod tests {
     fn burst_then_rate() {
         let start = Instant::now();
         let mut bucket = TokenBucket::new(Rate { per_second: 10, burst: 2 }, start);
-        assert!(bucket.try_take(start) && bucket.try_take(start) && !bucket.try_take(start));
+        assert!(bucket.try_take(2, start) && !bucket.try_take(1, start));
         let later = start + Duration::from_millis(150);
-        assert!(bucket.try_take(later) && !bucket.try_take(later));
+        assert!(bucket.try_take(1, later) && !bucket.try_take(1, later));
         assert!(!bucket.is_full(later));
         assert!(bucket.is_full(start + Duration::from_secs(9)));
     }

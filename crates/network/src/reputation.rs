@@ -22,6 +22,9 @@ impl Penalty {
 /// Bans after which the length grows no further.
 const MAX_DOUBLINGS: u32 = 16;
 
+/// Score below which a peer is as good as one that never did anything.
+const FORGOTTEN: f64 = 0.01;
+
 /// What is known against one peer.
 #[derive(Debug, Clone)]
 pub(crate) struct Reputation {
@@ -74,7 +77,7 @@ impl Reputation {
 
     /// Nothing worth remembering.
     pub(crate) fn is_forgotten(&self, now: Instant, scoring: &Scoring) -> bool {
-        !self.is_banned(now) && self.score(now, scoring) < 1.0
+        !self.is_banned(now) && self.score(now, scoring) < FORGOTTEN
     }
 }
 

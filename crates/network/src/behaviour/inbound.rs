@@ -56,7 +56,7 @@ impl InboundGuard {
         if source.pending >= self.max_pending {
             return Err(Denied::TooManyPending(ip));
         }
-        if !source.bucket.try_take(now) {
+        if !source.bucket.try_take(1, now) {
             return Err(Denied::TooFast(ip));
         }
         source.pending += 1;

@@ -22,7 +22,7 @@ use libp2p::{
 use std::{
     collections::VecDeque,
     convert::Infallible,
-    io, slice,
+    io,
     sync::Arc,
     task::{Context, Poll, Waker},
     time::Duration,
@@ -200,6 +200,15 @@ pub(crate) struct Handler {
     metrics: Arc<NetworkMetrics>,
 }
 
+impl Handler {
+    /// Hands a stream on; dropping it resets it, which is how the peer learns of a refusal.
+    fn accept(&self, stream: (StreamProtocol, Stream)) {
+        if self.accepted.try_send(stream).is_err() {
+            self.metrics.refused_streams.increment(1);
+        }
+    }
+}
+
 type Reply = oneshot::Sender<io::Result<Stream>>;
 
 impl ConnectionHandler for Handler {
@@ -225,7 +234,7 @@ impl ConnectionHandler for Handler {
     ) -> Poll<ConnectionHandlerEvent<Upgrade, Reply, Infallible>> {
         match self.requests.poll_recv(cx) {
             Poll::Ready(Some(OpenStream { protocol, reply })) => {
-                let upgrade = Upgrade(slice::from_ref(&protocol).to_vec());
+                let upgrade = Upgrade(vec![protocol]);
                 let protocol = SubstreamProtocol::new(upgrade, reply).with_timeout(NEGOTIATION);
                 Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest { protocol })
             }
@@ -243,12 +252,7 @@ impl ConnectionHandler for Handler {
             ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound {
                 protocol: stream,
                 ..
-            }) => {
-                // Dropping a stream resets it, which is how the peer learns of the refusal.
-                if self.accepted.try_send(stream).is_err() {
-                    self.metrics.refused_streams.increment(1);
-                }
-            }
+            }) => self.accept(stream),
             ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound {
                 protocol: stream,
                 info: reply,

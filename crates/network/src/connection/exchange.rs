@@ -4,11 +4,11 @@ use super::{Connection, Context, Decision, End, Report};
 use crate::{
     Direction, FrameError,
     behaviour::SESSION,
-    frame::{FrameLimits, FrameReader, Kind, MAX_HANDSHAKE_BYTES, write_frame},
+    frame::{FrameLimits, FrameReader, FrameWriter, Kind, MAX_HANDSHAKE_BYTES},
     handshake::{Hello, Notice, PROTOCOL_VERSION, Verdict, encode},
 };
 use futures::{
-    AsyncReadExt, AsyncWriteExt,
+    AsyncReadExt,
     io::{BufReader, BufWriter, ReadHalf, WriteHalf},
 };
 use libp2p::Stream;
@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::{sync::oneshot, time::timeout};
 
 pub(crate) type Reader = FrameReader<BufReader<ReadHalf<Stream>>>;
-pub(crate) type Writer = BufWriter<WriteHalf<Stream>>;
+pub(crate) type Writer = FrameWriter<BufWriter<WriteHalf<Stream>>>;
 
 /// Small frames travel together.
 const BUFFER: usize = 64 << 10;
@@ -52,9 +52,9 @@ async fn handshake(context: &Context, connection: &mut Connection) -> Result<Ope
         budget: None,
     };
     let mut reader = FrameReader::new(BufReader::with_capacity(BUFFER, reader), limits);
-    let mut writer = BufWriter::with_capacity(BUFFER, writer);
+    let mut writer = FrameWriter::new(BufWriter::with_capacity(BUFFER, writer));
     let own = own_hello(context, connection).encode()?;
-    write_frame(&mut writer, Kind::Hello, &own).await?;
+    writer.write(Kind::Hello, &own).await?;
     writer.flush().await?;
     let hello = match read_hello(context, connection, &mut reader).await? {
         Ok(hello) => hello,
@@ -131,7 +131,7 @@ async fn settle(
             }
         };
         if matches!(decision, Decision::Accept) {
-            write_frame(&mut writer, Kind::Verdict, &encode(&Verdict::accept())).await?;
+            writer.write(Kind::Verdict, &encode(&Verdict::accept())).await?;
             writer.flush().await?;
             if theirs.is_none() {
                 verdict.await?;
@@ -182,10 +182,10 @@ async fn refuse(
     notice: Option<Notice>,
 ) -> Result<OpenSession, End> {
     if let Some(notice) = notice {
-        write_frame(&mut writer, Kind::Notice, &encode(&notice)).await?;
+        writer.write(Kind::Notice, &encode(&notice)).await?;
     }
     let verdict = Verdict::refuse(&reason);
-    write_frame(&mut writer, Kind::Verdict, &encode(&verdict)).await?;
+    writer.write(Kind::Verdict, &encode(&verdict)).await?;
     writer.close().await?;
     let read = async {
         let theirs = read_verdict(context, connection, &mut reader).await;

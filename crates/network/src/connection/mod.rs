@@ -1,6 +1,7 @@
 //! The task of one connection: handshake, then messages and requests until it ends.
 
 mod exchange;
+mod pace;
 mod requests;
 mod session;
 mod table;
@@ -59,8 +60,8 @@ impl Context {
 pub(crate) enum Report {
     /// The peer's hello is good; the service decides which connection of the peer stays.
     Ready { connection: ConnectionId, hello: Hello, decision: oneshot::Sender<Decision> },
-    /// Both ends accepted.
-    Opened { connection: ConnectionId, session: SessionId },
+    /// Both ends accepted. The application hears of it when the service knows.
+    Opened { connection: ConnectionId, session: SessionId, known: oneshot::Sender<()> },
     /// The peer says that our identity is used twice.
     Notice { connection: ConnectionId, notice: Notice },
     /// The peer did what no honest peer does.

@@ -1,34 +1,36 @@
 //! A session: messages both ways, requests, notices, until one end has enough.
 
 use super::{
-    Connection, Context, End, GRACE, Report, Session,
+    Connection, Context, End, GRACE, Report, Session, Traffic,
     exchange::{OpenSession, Reader, Writer},
-    requests,
+    pace::Pace,
 };
 use crate::{
     Event, FrameError, SessionId,
     event::Delivery,
-    frame::{FrameLimits, Kind, MAX_FRAME_BYTES, MAX_MESSAGE_BYTES, write_frame},
-    handshake::{Notice, encode, goodbye_reason},
+    frame::{FrameLimits, Kind, MAX_FRAME_BYTES, MAX_MESSAGE_BYTES},
+    handshake::{Hello, Notice, encode, goodbye_reason},
     queue::{ByteQueue, Queued},
-    rate::TokenBucket,
 };
-use futures::{AsyncWriteExt, FutureExt};
+use futures::FutureExt;
 use libp2p::swarm::ConnectionId;
-use std::{
-    io,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{io, sync::Arc, time::Duration};
 use tokio::{
-    sync::{Semaphore, mpsc},
+    sync::{Semaphore, mpsc, oneshot},
     time::{sleep, timeout},
 };
 
 /// How long telling the reason of an end may take.
 const GOODBYE: Duration = Duration::from_millis(250);
-/// Shortest time between two reports that a peer is too fast.
-const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What all parts of a session know.
+#[derive(Clone)]
+pub(super) struct Link {
+    pub(super) context: Arc<Context>,
+    pub(super) session: Arc<Session>,
+    pub(super) id: SessionId,
+    pub(super) connection: ConnectionId,
+}
 
 /// Runs the session to its end. Gives the session's id if the application has heard of it.
 pub(crate) async fn run(
@@ -40,68 +42,73 @@ pub(crate) async fn run(
     let limits = &context.config.limits;
     let (queue, queued) =
         ByteQueue::new(limits.send_queue_messages, limits.send_queue_bytes, MAX_MESSAGE_BYTES);
+    let budget = || Arc::new(Semaphore::new(limits.receive_bytes.max(MAX_FRAME_BYTES)));
     let session = Arc::new(Session {
         peer: connection.peer.peer_id,
         queue,
         opener: connection.streams.opener.clone(),
-        requests: Arc::new(Semaphore::new(limits.requests_outbound)),
-        budget: Arc::new(Semaphore::new(limits.receive_bytes.max(MAX_FRAME_BYTES))),
-        traffic: super::Traffic::default(),
+        requests: Semaphore::new(limits.requests_outbound.max(1)),
+        budget: budget(),
+        answer_budget: budget(),
+        pace: Pace::new(limits),
+        traffic: Traffic::default(),
     });
+    let link = Link { context: context.clone(), session, id, connection: connection.id };
     // Registered first, so that the application can send as soon as it hears of the session.
-    context.sessions.insert(id, session.clone());
-    context.report(Report::Opened { connection: connection.id, session: id }).await;
-    let (end, announced) = drive(context, connection, open, &session, id, queued).await;
+    context.sessions.insert(id, link.session.clone());
+    let (known, acknowledged) = oneshot::channel();
+    context.report(Report::Opened { connection: connection.id, session: id, known }).await;
+    // Fails only when the network is shutting down, which ends the session anyway.
+    acknowledged.await.ok();
+    let (end, announced) = drive(link, connection, open, queued).await;
     context.sessions.remove(id);
     (end, announced.then_some(id))
 }
 
 async fn drive(
-    context: &Arc<Context>,
-    connection: Connection,
+    link: Link,
+    mut connection: Connection,
     open: OpenSession,
-    session: &Arc<Session>,
-    id: SessionId,
     mut queued: mpsc::Receiver<Queued>,
 ) -> (End, bool) {
-    let Connection { id: connection_id, control, streams, mut notices, peer, direction, remote } =
-        connection;
     let OpenSession { mut reader, mut writer, hello } = open;
     reader.limits = FrameLimits {
         max: MAX_FRAME_BYTES,
-        timeout: context.config.timing.frame,
-        budget: Some(session.budget.clone()),
+        timeout: link.context.config.timing.frame,
+        budget: Some(link.session.budget.clone()),
     };
-    let connected = Event::Connected {
-        session: id,
-        peer,
-        remote,
-        direction,
+    let delivery = Delivery { event: connected(link.id, &connection, hello), permit: None };
+    let control = connection.control.clone();
+    let announced = tokio::select! {
+        biased;
+        _ = control.closed() => false,
+        result = link.context.events.sessions.send(delivery) => result.is_ok(),
+    };
+    let end = tokio::select! {
+        biased;
+        end = control.closed() => end,
+        end = read(&link, &mut reader) => end,
+        end = later(write(&link, &mut writer, &mut queued, &mut connection.notices)) => end,
+        end = later(link.serve(connection.streams.inbound)) => end,
+    };
+    // After half a frame the peer would take the goodbye for the other half.
+    if writer.is_intact() && !matches!(end, End::Eof | End::Goodbye(_)) {
+        drop(timeout(GOODBYE, say_goodbye(&mut writer, &end)).await);
+    }
+    (end, announced)
+}
+
+fn connected(session: SessionId, connection: &Connection, hello: Hello) -> Event {
+    Event::Connected {
+        session,
+        peer: connection.peer,
+        remote: connection.remote.clone(),
+        direction: connection.direction,
         hello: hello.application,
         instance: hello.instance,
         started_ms: hello.started_ms,
         version: hello.version,
-    };
-    let delivery = Delivery { event: connected, permit: None };
-    let announced = tokio::select! {
-        biased;
-        _ = control.closed() => false,
-        result = context.events.sessions.send(delivery) => result.is_ok(),
-    };
-    let inbound = Inbound { context, session, id, connection: connection_id };
-    let end = tokio::select! {
-        biased;
-        end = control.closed() => end,
-        end = inbound.read(&mut reader) => end,
-        end = later(write(context, session, &mut writer, &mut queued, &mut notices)) => end,
-        end = later(requests::serve(
-            context.clone(), session.clone(), id, connection_id, streams.inbound,
-        )) => end,
-    };
-    if !matches!(end, End::Eof | End::Goodbye(_)) {
-        drop(timeout(GOODBYE, say_goodbye(&mut writer, &end)).await);
     }
-    (end, announced)
 }
 
 /// Gives the reading side the time to find out why the connection ends.
@@ -111,85 +118,39 @@ async fn later(end: impl Future<Output = End>) -> End {
     end
 }
 
-async fn say_goodbye(writer: &mut Writer, end: &End) -> Result<(), End> {
-    write_frame(writer, Kind::Goodbye, end.to_string().as_bytes()).await?;
-    Ok(writer.close().await?)
+async fn say_goodbye(writer: &mut Writer, end: &End) -> io::Result<()> {
+    writer.write(Kind::Goodbye, end.to_string().as_bytes()).await?;
+    writer.close().await
 }
 
-/// The reading side.
-struct Inbound<'a> {
-    context: &'a Context,
-    session: &'a Session,
-    id: SessionId,
-    connection: ConnectionId,
-}
-
-impl Inbound<'_> {
-    async fn read(&self, reader: &mut Reader) -> End {
-        match self.read_all(reader).await {
-            Ok(end) | Err(end) => end,
-        }
+async fn read(link: &Link, reader: &mut Reader) -> End {
+    match read_all(link, reader).await {
+        Ok(end) | Err(end) => end,
     }
+}
 
-    async fn read_all(&self, reader: &mut Reader) -> Result<End, End> {
-        let mut pace = Pace::new(self);
-        loop {
-            let Some(length) = reader.read_length().await? else { return Ok(End::Eof) };
-            pace.wait(length).await;
-            let frame = reader.read_frame(length).await?;
-            match frame.kind {
-                Kind::Message => {
-                    self.session.traffic.received(frame.content.len());
-                    self.context.metrics.messages_in.increment(1);
-                    self.context.metrics.bytes_in.increment(frame.content.len() as u64);
-                    let event = Event::Message { session: self.id, bytes: frame.content };
-                    let delivery = Delivery { event, permit: frame.permit };
-                    let sent = self.context.events.sessions.send(delivery).await;
-                    sent.map_err(|_| End::Shutdown)?;
-                }
-                Kind::Notice => {
-                    let notice = Notice::decode(&frame.content)?;
-                    let report = Report::Notice { connection: self.connection, notice };
-                    self.context.report(report).await;
-                }
-                Kind::Goodbye => return Ok(End::Goodbye(goodbye_reason(&frame.content))),
-                other => return Err(FrameError::Kind(other as u8).into()),
+async fn read_all(link: &Link, reader: &mut Reader) -> Result<End, End> {
+    loop {
+        let Some(length) = reader.read_length().await? else { return Ok(End::Eof) };
+        link.pace(length).await;
+        let frame = reader.read_frame(length).await?;
+        match frame.kind {
+            Kind::Message => {
+                link.session.traffic.received(frame.content.len());
+                link.context.metrics.messages_in.increment(1);
+                link.context.metrics.bytes_in.increment(frame.content.len() as u64);
+                let event = Event::Message { session: link.id, bytes: frame.content };
+                let delivery = Delivery { event, permit: frame.permit };
+                let sent = link.context.events.sessions.send(delivery).await;
+                sent.map_err(|_| End::Shutdown)?;
             }
+            Kind::Notice => {
+                let notice = Notice::decode(&frame.content)?;
+                link.context.report(Report::Notice { connection: link.connection, notice }).await;
+            }
+            Kind::Goodbye => return Ok(End::Goodbye(goodbye_reason(&frame.content))),
+            other => return Err(FrameError::Kind(other as u8).into()),
         }
-    }
-}
-
-/// Slows a peer down that sends more than its rate: its stream is simply read later, so that the
-/// excess waits at the sender and not here.
-struct Pace<'a> {
-    inbound: &'a Inbound<'a>,
-    messages: TokenBucket,
-    bytes: TokenBucket,
-    reported: Option<Instant>,
-}
-
-impl<'a> Pace<'a> {
-    fn new(inbound: &'a Inbound<'a>) -> Self {
-        let limits = &inbound.context.config.limits;
-        let now = Instant::now();
-        let messages = TokenBucket::new(limits.messages, now);
-        let bytes = TokenBucket::new(limits.bytes, now);
-        Self { inbound, messages, bytes, reported: None }
-    }
-
-    async fn wait(&mut self, length: usize) {
-        let now = Instant::now();
-        let wait = self.messages.take(1, now).max(self.bytes.take(length, now));
-        if wait.is_zero() {
-            return;
-        }
-        let context = self.inbound.context;
-        context.metrics.paused.increment(1);
-        if self.reported.is_none_or(|at| now.duration_since(at) >= REPORT_INTERVAL) {
-            self.reported = Some(now);
-            context.report(Report::TooFast { connection: self.inbound.connection }).await;
-        }
-        sleep(wait).await;
     }
 }
 
@@ -198,6 +159,7 @@ enum Outgoing {
     Message(Queued),
 }
 
+/// Notices pass waiting messages.
 async fn next_outgoing(
     queued: &mut mpsc::Receiver<Queued>,
     notices: &mut mpsc::Receiver<Notice>,
@@ -210,40 +172,43 @@ async fn next_outgoing(
     }
 }
 
-/// The writing side. Notices pass waiting messages.
 async fn write(
-    context: &Context,
-    session: &Session,
+    link: &Link,
     writer: &mut Writer,
     queued: &mut mpsc::Receiver<Queued>,
     notices: &mut mpsc::Receiver<Notice>,
 ) -> End {
-    let result = async {
-        loop {
-            let next = next_outgoing(queued, notices);
-            tokio::pin!(next);
-            // Flush only when there is nothing more to write at once.
-            let next = match next.as_mut().now_or_never() {
-                Some(next) => next,
-                None => {
-                    writer.flush().await?;
-                    next.await
-                }
-            };
-            match next {
-                Some(Outgoing::Notice(notice)) => {
-                    write_frame(writer, Kind::Notice, &encode(&notice)).await?;
-                }
-                Some(Outgoing::Message(message)) => {
-                    write_frame(writer, Kind::Message, &message.bytes).await?;
-                    session.traffic.sent(message.bytes.len());
-                    context.metrics.messages_out.increment(1);
-                    context.metrics.bytes_out.increment(message.bytes.len() as u64);
-                }
-                None => return Ok(End::Shutdown),
+    write_all(link, writer, queued, notices).await.map_or_else(End::from, |()| End::Shutdown)
+}
+
+async fn write_all(
+    link: &Link,
+    writer: &mut Writer,
+    queued: &mut mpsc::Receiver<Queued>,
+    notices: &mut mpsc::Receiver<Notice>,
+) -> io::Result<()> {
+    loop {
+        let next = next_outgoing(queued, notices);
+        tokio::pin!(next);
+        // Flush only when there is nothing more to write at once.
+        let next = match next.as_mut().now_or_never() {
+            Some(next) => next,
+            None => {
+                writer.flush().await?;
+                next.await
             }
+        };
+        match next {
+            Some(Outgoing::Notice(notice)) => {
+                writer.write(Kind::Notice, &encode(&notice)).await?;
+            }
+            Some(Outgoing::Message(message)) => {
+                writer.write(Kind::Message, &message.bytes).await?;
+                link.session.traffic.sent(message.bytes.len());
+                link.context.metrics.messages_out.increment(1);
+                link.context.metrics.bytes_out.increment(message.bytes.len() as u64);
+            }
+            None => return Ok(()),
         }
-    };
-    let result: io::Result<End> = result.await;
-    result.unwrap_or_else(End::from)
+    }
 }

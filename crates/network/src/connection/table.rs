@@ -1,5 +1,6 @@
 //! The sessions by id, for whoever sends.
 
+use super::pace::Pace;
 use crate::{SessionId, behaviour::StreamOpener, queue::ByteQueue};
 use libp2p::PeerId;
 use parking_lot::RwLock;
@@ -40,9 +41,13 @@ pub(crate) struct Session {
     pub(crate) queue: ByteQueue,
     pub(crate) opener: StreamOpener,
     /// Requests to the peer that may still start.
-    pub(crate) requests: Arc<Semaphore>,
-    /// Bytes of the peer that may still be held.
+    pub(crate) requests: Semaphore,
+    /// Bytes of messages and requests that may still wait for the application.
     pub(crate) budget: Arc<Semaphore>,
+    /// The same for answers: an application that awaits an answer may take no messages meanwhile.
+    pub(crate) answer_budget: Arc<Semaphore>,
+    /// What the peer may still send.
+    pub(crate) pace: Pace,
     pub(crate) traffic: Traffic,
 }
 

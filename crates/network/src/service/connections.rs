@@ -161,13 +161,11 @@ impl Service {
                 let peer = entry.peer.peer_id;
                 self.arbitrate(&peer);
             }
-            Report::Opened { connection, session } => self.on_opened(connection, session),
-            Report::Notice { connection, notice } => {
-                let Some(entry) = self.connections.get(&connection) else { return };
-                let (first, second) = notice.processes();
-                let told_by = entry.peer;
-                self.raise(Alarm::OwnIdentityInUse { told_by, first, second });
+            Report::Opened { connection, session, known } => {
+                self.on_opened(connection, session);
+                known.send(()).ok();
             }
+            Report::Notice { connection, notice } => self.on_notice(connection, notice),
             Report::Violation { connection, reason } => {
                 self.penalise_connection(connection, VIOLATION, &reason);
             }
@@ -178,6 +176,16 @@ impl Service {
                 self.on_task_ended(connection, peer, remote, reason, refused);
             }
         }
+    }
+
+    /// A peer says that our identity is used twice. That holds for as long as it is said again, so
+    /// a node that was turned away for it comes back soon.
+    fn on_notice(&mut self, connection: ConnectionId, notice: Notice) {
+        let Some(entry) = self.connections.get(&connection) else { return };
+        let told_by = entry.peer;
+        let (first, second) = notice.processes();
+        self.dialer.forgive(&told_by.peer_id);
+        self.raise(Alarm::OwnIdentityInUse { told_by, first, second });
     }
 
     fn on_opened(&mut self, id: ConnectionId, session: SessionId) {

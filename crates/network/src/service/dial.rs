@@ -127,6 +127,13 @@ impl Dialer {
             .collect()
     }
 
+    /// The next failure of `peer` counts as the first.
+    pub(super) fn forgive(&mut self, peer: &PeerId) {
+        if let Some(target) = self.targets.get_mut(peer) {
+            target.failures = 0;
+        }
+    }
+
     /// There is no connection to `peer` any more, or none was made: dial again, the later the more
     /// often it failed. `lasted`: how long its session was.
     pub(super) fn retry(&mut self, peer: &PeerId, lasted: Option<Duration>, now: Instant) {

@@ -53,9 +53,7 @@ impl Service {
         let Some(entry) = entry else { return false };
         let Some(session) = entry.session() else { return false };
         let (messages, bytes) = &mut entry.gossip;
-        // Both buckets pay, so that refused bytes count as well.
-        let wait = messages.take(1, now).max(bytes.take(data.len(), now));
-        if !wait.is_zero() {
+        if !messages.try_take(1, now) || !bytes.try_take(data.len(), now) {
             return false;
         }
         self.context.metrics.gossip_in.increment(1);

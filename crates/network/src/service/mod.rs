@@ -109,13 +109,17 @@ impl Service {
     /// Tells all peers goodbye and waits for their tasks, but not for ever.
     async fn shut_down(mut self, mut inputs: Inputs) {
         info!(target: "network", "shutting down");
+        let gate = &mut self.swarm.behaviour_mut().gate;
+        gate.set_listed([]);
+        gate.set_validators([]);
         for entry in self.connections.values() {
             entry.control.close("the node is shutting down");
         }
         let farewell = async {
-            while !self.tasks.is_empty() {
+            // Dropping the swarm would cut off what is still being sent.
+            while !self.tasks.is_empty() || !self.connections.is_empty() {
                 tokio::select! {
-                    _ = self.tasks.join_next() => {}
+                    Some(_) = self.tasks.join_next() => {}
                     Some(report) = inputs.reports.recv() => self.on_report(report),
                     event = self.swarm.select_next_some() => self.on_swarm_event(event),
                 }
@@ -162,12 +166,8 @@ impl Service {
 
     fn on_incoming_error(&mut self, peer: Option<PeerId>, remote: Multiaddr, error: &ListenError) {
         let reason = match error {
-            ListenError::LocalPeerId { .. } => {
-                self.raise(Alarm::DialledByOwnIdentity { remote });
-                return;
-            }
-            ListenError::Denied { cause } => cause.to_string(),
-            other => other.to_string(),
+            ListenError::Denied { cause } => innermost(cause),
+            other => innermost(other),
         };
         self.refused(peer, Some(remote), format!("inbound connection: {reason}"));
     }
@@ -176,13 +176,13 @@ impl Service {
         self.context.metrics.dial_failures.increment(1);
         let Some(peer) = peer else { return };
         let reason = match error {
-            DialError::Denied { cause } => cause.to_string(),
+            DialError::Denied { cause } => innermost(cause),
             DialError::Transport(errors) => errors
                 .iter()
-                .map(|(address, error)| format!("{address}: {error}"))
+                .map(|(address, error)| format!("{address}: {}", innermost(error)))
                 .collect::<Vec<_>>()
                 .join("; "),
-            other => other.to_string(),
+            other => innermost(other),
         };
         if !self.has_connection(&peer) {
             self.dialer.retry(&peer, None, Instant::now());
@@ -267,6 +267,15 @@ impl Service {
     fn is_listed(&self, peer: &PeerId) -> bool {
         self.swarm.behaviour().gate.is_listed(peer)
     }
+}
+
+/// What an operator wants to know: libp2p's outer errors only say that something failed.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
 }
 
 async fn next_list(

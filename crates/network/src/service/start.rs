@@ -1,20 +1,23 @@
 //! Building a service and its handle.
 
-use super::{Inputs, Service, commands::check_address, dial::Dialer, records::now_ms};
+use super::{
+    Inputs, Service,
+    commands::check_address,
+    dial::Dialer,
+    records::{RefusalLog, now_ms},
+};
 use crate::{
     Handshake, NetworkConfig, NetworkError, NetworkEvents, NetworkHandle, NodeIdentity,
+    NodeListError,
     behaviour::{self, Behaviour},
-    connection::{Context, SessionTable},
+    connection::{Context, Report, SessionTable},
+    handle::Parts,
     metrics::NetworkMetrics,
     node_list::{self, NodeList},
     queue::ByteQueue,
 };
 use futures::StreamExt;
-use libp2p::{
-    Multiaddr, Swarm,
-    multiaddr::Protocol,
-    swarm::{ListenError, SwarmEvent},
-};
+use libp2p::{Multiaddr, Swarm, multiaddr::Protocol, swarm::SwarmEvent};
 use rand::Rng;
 use std::{
     collections::HashMap,
@@ -42,11 +45,7 @@ pub(crate) async fn start(
     identity: &NodeIdentity,
     handshake: Arc<dyn Handshake>,
 ) -> Result<(NetworkHandle, NetworkEvents), NetworkError> {
-    let bootnodes = config
-        .bootnodes
-        .iter()
-        .map(|address| Ok((check_address(address)?.peer_id, address.clone())))
-        .collect::<Result<Vec<_>, NetworkError>>()?;
+    let dialer = dialer(&config, identity)?;
     let (list, lists) = match &config.node_list {
         Some(path) => {
             let (list, lists) = node_list::watch(path.clone(), config.timing.node_list_poll)?;
@@ -57,34 +56,26 @@ pub(crate) async fn start(
     let metrics = Arc::new(NetworkMetrics::new());
     let mut swarm = behaviour::swarm(&config, identity, metrics.clone())?;
     let listeners = listen(&mut swarm, &config).await?;
-    info!(target: "network", peer_id = %identity.peer_id(), address = %identity.address(), ?listeners, "listening");
-
+    info!(
+        target: "network", peer_id = %identity.peer_id(), address = %identity.address(),
+        ?listeners, "listening"
+    );
     let limits = &config.limits;
     let (events_in, events) = NetworkEvents::channel(limits.events, limits.gossip_events);
-    let (commands_in, commands) = mpsc::channel(COMMANDS);
     let (reports_in, reports) = mpsc::channel(REPORTS);
-    let (verdicts_in, verdicts) = mpsc::channel(limits.gossip_events.max(1));
-    let (validators_in, validators) = watch::channel(Vec::new());
-    let (queue, publications) =
-        ByteQueue::new(PUBLICATIONS, limits.send_queue_bytes, limits.gossip_message_bytes);
-    let stop = CancellationToken::new();
-    let sessions = SessionTable::default();
-    let mut dialer = Dialer::new(identity.peer_id(), &config);
-    for (peer, address) in bootnodes {
-        dialer.add(peer, address, Instant::now());
-    }
     let topic = behaviour::topic(&config);
-    let timing = config.timing.clone();
+    let (handle, inputs) =
+        connect(&config, identity, listeners, metrics.clone(), Sources { reports, lists });
     let context = Arc::new(Context {
         config,
         handshake,
         events: events_in,
-        sessions: sessions.clone(),
+        sessions: handle.sessions().clone(),
         reports: reports_in,
         instance: rand::rng().random(),
         started_ms: now_ms(),
         next_session: AtomicU64::new(1),
-        metrics: metrics.clone(),
+        metrics,
     });
     let mut service = Service {
         swarm,
@@ -93,27 +84,58 @@ pub(crate) async fn start(
         dialer,
         connections: HashMap::new(),
         reputations: HashMap::new(),
-        refusals: super::RefusalLog::default(),
+        refusals: RefusalLog::default(),
         topic,
         tasks: JoinSet::new(),
     };
     service.set_list(list);
-    let inputs =
-        Inputs { commands, publications, verdicts, validators, reports, lists, stop: stop.clone() };
     tokio::spawn(service.run(inputs));
-    let handle = NetworkHandle::new(crate::handle::Parts {
+    Ok((handle, events))
+}
+
+fn dialer(config: &NetworkConfig, identity: &NodeIdentity) -> Result<Dialer, NetworkError> {
+    let mut dialer = Dialer::new(identity.peer_id(), config);
+    for address in &config.bootnodes {
+        dialer.add(check_address(address)?.peer_id, address.clone(), Instant::now());
+    }
+    Ok(dialer)
+}
+
+/// What reaches the service from inside.
+struct Sources {
+    reports: mpsc::Receiver<Report>,
+    lists: Option<mpsc::Receiver<Result<NodeList, NodeListError>>>,
+}
+
+/// The handle, and its other end.
+fn connect(
+    config: &NetworkConfig,
+    identity: &NodeIdentity,
+    listeners: Vec<Multiaddr>,
+    metrics: Arc<NetworkMetrics>,
+    sources: Sources,
+) -> (NetworkHandle, Inputs) {
+    let limits = &config.limits;
+    let (commands_in, commands) = mpsc::channel(COMMANDS);
+    let (verdicts_in, verdicts) = mpsc::channel(limits.gossip_events.max(1));
+    let (validators_in, validators) = watch::channel(Vec::new());
+    let (publications_in, publications) =
+        ByteQueue::new(PUBLICATIONS, limits.send_queue_bytes, limits.gossip_message_bytes);
+    let stop = CancellationToken::new();
+    let handle = NetworkHandle::new(Parts {
         peer_id: identity.peer_id(),
         listeners,
-        sessions,
+        sessions: SessionTable::default(),
         commands: commands_in,
-        publications: queue,
+        publications: publications_in,
         verdicts: verdicts_in,
         validators: validators_in,
-        stop,
-        timing,
+        stop: stop.clone(),
+        timing: config.timing.clone(),
         metrics,
     });
-    Ok((handle, events))
+    let Sources { reports, lists } = sources;
+    (handle, Inputs { commands, publications, verdicts, validators, reports, lists, stop })
 }
 
 /// Listens on TCP and QUIC, on one port number.
@@ -171,7 +193,7 @@ async fn listen_on(
                 return Err(failed(error.to_string()));
             }
             // Nobody is admitted yet: whoever knocks is refused, and comes again.
-            SwarmEvent::IncomingConnectionError { error: ListenError::Denied { .. }, .. } | _ => {}
+            _ => {}
         }
     }
 }

@@ -2,5 +2,10 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod admission;
 mod connect;
+mod flow;
+mod hostile;
+mod liveness;
+mod raw;
 mod support;

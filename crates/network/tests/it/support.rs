@@ -1,7 +1,6 @@
 //! Nodes for the tests.
 
 use alloy_primitives::Bytes;
-use parking_lot::Mutex;
 use peruri_network::{
     Alarm, Event, Handshake, Limits, Multiaddr, NetworkConfig, NetworkEvents, NetworkHandle, Node,
     NodeIdentity, NodeList, PeerId, PeerIdentity, Refusal, Scoring, SessionId, Timing,
@@ -245,5 +244,10 @@ pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
     asked.await.unwrap_or_else(|_| panic!("in vain: {what}"))
 }
 
-/// A shared list of what happened.
-pub(crate) type Seen<T> = Arc<Mutex<Vec<T>>>;
+/// Node 2 connected to node 1, which is in its list.
+pub(crate) async fn two_nodes(config: NetworkConfig) -> (TestNode, TestNode, Peer, Peer) {
+    let mut a = TestNode::start_with(1, vec![node(2, &[])], config.clone(), Says::default()).await;
+    let mut b = TestNode::start_with(2, vec![a.node()], config, Says::default()).await;
+    let (at_a, at_b) = (a.connected().await, b.connected().await);
+    (a, b, at_a, at_b)
+}
