@@ -1,8 +1,8 @@
 //! From a final block to the database, the pool and those who listen.
 
-use crate::EngineError;
+use crate::{EngineError, driver::observe};
 use peruri_chainspec::ChainSpec;
-use peruri_ibft2::{ExtraData, Seal, sealing::seal_header};
+use peruri_ibft2::{ExtraData, Seal, recover_seals, seal_digest, sealing::seal_header};
 use peruri_primitives::{RecoveredBlock, SealedHeader};
 use peruri_storage::{CommitExtras, ExecutedBlock, ProviderFactory, RoundRecord};
 use peruri_txpool::{CanonicalStateUpdate, TransactionPool};
@@ -62,7 +62,12 @@ impl Committer {
         let Some(stored) = self.provider.sealed_header(height)? else { return Ok(None) };
         let extra_data = |source| EngineError::ExtraData { number: height, source };
         let extra = ExtraData::decode(&stored.extra_data).map_err(extra_data)?;
-        let new = late.into_iter().filter(|seal| !extra.seals.contains(seal));
+        let new: Vec<_> = late.into_iter().filter(|seal| !extra.seals.contains(seal)).collect();
+        // The core has checked them; one that names nobody would only be missing in the metrics.
+        let digest = seal_digest(stored.header()).map_err(extra_data)?;
+        for validator in recover_seals(digest, &new).unwrap_or_default() {
+            observe::seal(&validator);
+        }
         let seals = extra.seals.iter().copied().chain(new).collect();
         let header = seal_header(stored.header(), extra.round, seals).map_err(extra_data)?;
         Ok(Some(SealedHeader::new(header, stored.hash())))

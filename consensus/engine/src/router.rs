@@ -91,7 +91,7 @@ impl Router {
             Ok(Frame::Work) => PeerEvent::Work { session },
             Ok(Frame::NewBlock(block)) => {
                 self.targets.announce(session, block.number);
-                return;
+                PeerEvent::Head { session, number: block.number }
             }
             Err(reason) => {
                 blame(&self.network, session, UNDECODABLE, reason);

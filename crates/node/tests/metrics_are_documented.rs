@@ -1,4 +1,4 @@
-//! `METRICS.md` names every metric of the source, and no other.
+//! `docs/metrics.md` names every metric of the source, and no other.
 
 #![allow(clippy::unwrap_used)]
 
@@ -56,7 +56,7 @@ fn metric_names(source: &str) -> BTreeSet<String> {
 
 #[test]
 fn every_metric_is_documented_and_every_documented_one_exists() {
-    let documented = names(&fs::read_to_string(root().join("METRICS.md")).unwrap(), '`');
+    let documented = names(&fs::read_to_string(root().join("docs/metrics.md")).unwrap(), '`');
     let source = in_source();
     assert!(source.len() > 10, "the search of the source is broken: {source:?}");
     assert_eq!(documented, source);
@@ -64,8 +64,18 @@ fn every_metric_is_documented_and_every_documented_one_exists() {
 
 #[test]
 fn names_follow_the_convention() {
-    const UNITS: [&str; 6] =
-        ["_total", "_bytes", "_seconds", "_transactions", "_senders", "_connections"];
+    const UNITS: [&str; 10] = [
+        "_total",
+        "_bytes",
+        "_seconds",
+        "_transactions",
+        "_senders",
+        "_connections",
+        "_validators",
+        "_height",
+        "_round",
+        "_in_doubt",
+    ];
     for name in in_source() {
         assert!(name.starts_with(PREFIX), "{name}");
         assert!(UNITS.iter().any(|unit| name.ends_with(unit)), "{name}");

@@ -1,6 +1,6 @@
 //! Carrying out what the core asks for.
 
-use super::{Done, Driver};
+use super::{Done, Driver, observe};
 use crate::{
     BlockOrder, EngineError, SignStateError,
     checker::Checked,
@@ -137,6 +137,7 @@ impl Driver {
             self.core.prepared_by(),
             authors.unwrap_or_default(),
         );
+        observe::block_final(&rounds, block.header.timestamp);
         let known = self.candidates.take(block.hash().0);
         let late_seals = self.take_late_seals(number);
         let sign_record_seq = self.durable_sequence;
@@ -203,6 +204,7 @@ impl Driver {
             }
             Err(error) => return Err(error),
         };
+        observe::proposal_ready(self.height_log.elapsed());
         let block = consensus_block(&executed)?;
         self.candidates.put(executed);
         self.give(Input::BlockBuilt { request, block })
@@ -211,7 +213,10 @@ impl Driver {
     fn on_checked(&mut self, request: RequestId, checked: Checked) -> Result<(), EngineError> {
         let verdict = checked.verdict();
         match checked {
-            Checked::Valid(executed) => self.candidates.put(*executed),
+            Checked::Valid(executed) => {
+                observe::proposal_ready(self.height_log.elapsed());
+                self.candidates.put(*executed);
+            }
             Checked::NotYet(reason) | Checked::Invalid(reason) => {
                 warn!(target: "consensus::engine", ?verdict, reason, "proposal not accepted");
             }
@@ -263,7 +268,14 @@ impl Driver {
             "block final"
         );
         metrics::counter!("peruri_engine_blocks_total").increment(1);
-        metrics::gauge!("peruri_consensus_height").set(self.core.height() as f64);
+        self.observe_height();
+    }
+
+    /// Tells the metrics where consensus stands.
+    pub(super) fn observe_height(&self) {
+        let validators = self.core.validators();
+        let connected = self.peers.connected_of(validators).len();
+        observe::height_begins(self.core.height(), validators, connected);
     }
 }
 

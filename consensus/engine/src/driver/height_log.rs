@@ -4,6 +4,7 @@ use crate::clock::unix_millis;
 use alloy_primitives::Address;
 use peruri_ibft2::core::RoundCause;
 use peruri_storage::{RoundChangeRecord, RoundRecord};
+use std::time::Duration;
 
 /// Round changes of a height that are kept.
 const KEPT_CHANGES: usize = 64;
@@ -19,6 +20,11 @@ impl HeightLog {
     /// A height that begins now.
     pub(super) fn begin() -> Self {
         Self { started_ms: unix_millis(), changes: Vec::new() }
+    }
+
+    /// How long the height has lasted.
+    pub(super) fn elapsed(&self) -> Duration {
+        Duration::from_millis(unix_millis().saturating_sub(self.started_ms))
     }
 
     /// Round `round` was left.

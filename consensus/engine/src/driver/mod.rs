@@ -20,6 +20,7 @@ mod effects;
 mod feed;
 mod height_log;
 mod message_log;
+pub(crate) mod observe;
 mod outbox;
 mod peers;
 mod reports;
@@ -87,6 +88,8 @@ pub(crate) enum PeerEvent {
     Message { session: SessionId, bytes: Bytes },
     /// It holds something for a block.
     Work { session: SessionId },
+    /// It has stored this block.
+    Head { session: SessionId, number: u64 },
 }
 
 /// Where the driver's inputs come from.
@@ -172,6 +175,7 @@ impl ReadyDriver {
         if driver.work.next_height(&driver.head) {
             driver.on_work()?;
         }
+        driver.observe_height();
         driver.run(results, inlets, shutdown).await
     }
 }
@@ -250,6 +254,7 @@ impl Driver {
                     return Ok(());
                 }
                 self.peers.received(&bytes);
+                observe::message(&bytes);
                 self.give(Input::Message { peer: peer_id(session), bytes })?;
                 self.status.note_marks(self.core.record().marks());
                 Ok(())
@@ -260,6 +265,21 @@ impl Driver {
                 }
                 Ok(())
             }
+            PeerEvent::Head { session, number } => self.on_head(session, number),
+        }
+    }
+
+    /// Validators show by their messages where they are. Of the others the core has to be told: one
+    /// that has fallen behind since it connected does not count as live when it is voted for. What is
+    /// above the own head is left to sync.
+    fn on_head(&mut self, session: SessionId, number: u64) -> Result<(), EngineError> {
+        match self.peers.address(session) {
+            Some(address) if !self.core.validators().contains(&address) => {
+                let (peer, validator) = (peer_id(session), Some(address));
+                let head = number.min(self.head.number);
+                self.give(Input::PeerConnected { peer, validator, head, mark: None })
+            }
+            _ => Ok(()),
         }
     }
 

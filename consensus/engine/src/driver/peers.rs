@@ -37,6 +37,11 @@ impl Peers {
         self.sessions.remove(&session);
     }
 
+    /// Who is at the other end of a session.
+    pub(super) fn address(&self, session: SessionId) -> Option<Address> {
+        self.sessions.get(&session).copied()
+    }
+
     /// Whether a session may speak in consensus.
     pub(super) fn is_validator(&self, session: SessionId, validators: &ValidatorSet) -> bool {
         self.sessions.get(&session).is_some_and(|address| validators.contains(address))

@@ -1,7 +1,7 @@
 //! What the core tells of others and of itself: to the log, the metrics, the peer's score, and to
 //! files of evidence.
 
-use super::Driver;
+use super::{Driver, observe};
 use crate::{
     EngineError,
     blame::{BAD_SIGNATURE, UNDECODABLE},
@@ -63,18 +63,23 @@ impl Driver {
     }
 
     fn on_round_changed(&mut self, id: RoundId, cause: peruri_ibft2::core::RoundCause) {
-        self.height_log.left(id.round.saturating_sub(1), cause);
-        metrics::counter!("peruri_consensus_round_changes_total").increment(1);
-        metrics::gauge!("peruri_consensus_round").set(f64::from(id.round));
-        let missing = self.core.missing();
+        let left = id.round.saturating_sub(1);
+        self.height_log.left(left, cause);
+        let proposer = self.core.proposer(left);
+        observe::round_left(id.round, proposer);
+        let validators = self.core.validators();
+        let connected = self.peers.connected_of(validators);
+        let local = self.signer.address();
+        let absent: Vec<_> =
+            validators.iter().filter(|it| **it != local && !connected.contains(it)).collect();
         warn!(
             target: "consensus::engine",
             height = id.height,
             round = id.round,
             ?cause,
-            proposer = ?self.core.proposer(id.round),
-            ?missing,
-            "round left"
+            missed_by = ?proposer,
+            ?absent,
+            "round left without a block"
         );
     }
 }

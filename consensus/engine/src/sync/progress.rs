@@ -59,7 +59,7 @@ impl SyncStatus {
         let transactions = block.recovered_block.body().transactions.len();
         run.transactions =
             run.transactions.saturating_add(u64::try_from(transactions).unwrap_or(u64::MAX));
-        metrics::gauge!("peruri_sync_current_block").set(block.number() as f64);
+        metrics::gauge!("peruri_sync_height").set(block.number() as f64);
         if run.logged.elapsed() >= LOG_INTERVAL {
             run.logged = Instant::now();
             run.log();
@@ -67,7 +67,7 @@ impl SyncStatus {
     }
 
     pub(super) fn end(&self, stored: u64) {
-        metrics::gauge!("peruri_sync_current_block").set(stored as f64);
+        metrics::gauge!("peruri_sync_height").set(stored as f64);
         *self.run.lock() = None;
     }
 }
