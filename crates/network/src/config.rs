@@ -151,7 +151,7 @@ impl Default for Timing {
             request: Duration::from_secs(30),
             redial_min: Duration::from_millis(250),
             redial_max: Duration::from_secs(15),
-            node_list_poll: Duration::from_millis(250),
+            node_list_poll: Duration::from_millis(200),
         }
     }
 }

@@ -20,6 +20,9 @@ pub(crate) const MAX_HANDSHAKE_BYTES: usize = 96 << 10;
 /// What is allocated for a frame before its bytes arrive.
 const FIRST_ALLOCATION: usize = 64 << 10;
 
+/// What is thrown away at a time.
+const DRAIN_BYTES: usize = 8 << 10;
+
 /// What a frame is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -108,6 +111,12 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             }
             _ => Ok(Some(length)),
         }
+    }
+
+    /// Throws away what comes until the stream ends: whoever ends it has read everything.
+    pub(crate) async fn drain(&mut self) {
+        let mut waste = vec![0; DRAIN_BYTES];
+        while matches!(self.inner.read(&mut waste).await, Ok(count) if count > 0) {}
     }
 
     /// The frame whose length was read. Waits for the peer's budget; what is allocated grows with

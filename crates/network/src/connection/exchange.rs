@@ -189,8 +189,7 @@ async fn refuse(
     writer.close().await?;
     let read = async {
         let theirs = read_verdict(context, connection, &mut reader).await;
-        // The peer closes its end when it has read ours.
-        while let Ok(Some(_)) = reader.read().await {}
+        reader.drain().await;
         theirs
     };
     Err(match timeout(LINGER, read).await {

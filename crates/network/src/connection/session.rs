@@ -21,7 +21,7 @@ use tokio::{
 };
 
 /// How long telling the reason of an end may take.
-const GOODBYE: Duration = Duration::from_millis(250);
+const GOODBYE: Duration = Duration::from_millis(500);
 
 /// What all parts of a session know.
 #[derive(Clone)]
@@ -93,7 +93,7 @@ async fn drive(
     };
     // After half a frame the peer would take the goodbye for the other half.
     if writer.is_intact() && !matches!(end, End::Eof | End::Goodbye(_)) {
-        drop(timeout(GOODBYE, say_goodbye(&mut writer, &end)).await);
+        drop(timeout(GOODBYE, say_goodbye(&mut reader, &mut writer, &end)).await);
     }
     (end, announced)
 }
@@ -118,9 +118,13 @@ async fn later(end: impl Future<Output = End>) -> End {
     end
 }
 
-async fn say_goodbye(writer: &mut Writer, end: &End) -> io::Result<()> {
+/// yamux throws away what was received but not yet read when a connection closes, so this waits
+/// until the peer has read it and closes its end.
+async fn say_goodbye(reader: &mut Reader, writer: &mut Writer, end: &End) -> io::Result<()> {
     writer.write(Kind::Goodbye, end.to_string().as_bytes()).await?;
-    writer.close().await
+    writer.close().await?;
+    reader.drain().await;
+    Ok(())
 }
 
 async fn read(link: &Link, reader: &mut Reader) -> End {

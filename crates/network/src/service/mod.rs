@@ -128,6 +128,9 @@ impl Service {
         if timeout(SHUTDOWN, farewell).await.is_err() {
             warn!(target: "network", "some peers could not be told goodbye");
         }
+        // Whoever waits for the end may bind the port again: listeners first, then the inputs.
+        drop(self);
+        drop(inputs);
     }
 
     fn on_swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) {

@@ -46,13 +46,7 @@ pub(crate) async fn start(
     handshake: Arc<dyn Handshake>,
 ) -> Result<(NetworkHandle, NetworkEvents), NetworkError> {
     let dialer = dialer(&config, identity)?;
-    let (list, lists) = match &config.node_list {
-        Some(path) => {
-            let (list, lists) = node_list::watch(path.clone(), config.timing.node_list_poll)?;
-            (list, Some(lists))
-        }
-        None => (NodeList::default(), None),
-    };
+    let (list, lists) = load_list(&config)?;
     let metrics = Arc::new(NetworkMetrics::new());
     let mut swarm = behaviour::swarm(&config, identity, metrics.clone())?;
     let listeners = listen(&mut swarm, &config).await?;
@@ -93,6 +87,15 @@ pub(crate) async fn start(
     Ok((handle, events))
 }
 
+type ListChanges = mpsc::Receiver<Result<NodeList, NodeListError>>;
+
+/// The node list and its changes; without a file nobody is listed.
+fn load_list(config: &NetworkConfig) -> Result<(NodeList, Option<ListChanges>), NetworkError> {
+    let Some(path) = &config.node_list else { return Ok((NodeList::default(), None)) };
+    let (list, changes) = node_list::watch(path.clone(), config.timing.node_list_poll)?;
+    Ok((list, Some(changes)))
+}
+
 fn dialer(config: &NetworkConfig, identity: &NodeIdentity) -> Result<Dialer, NetworkError> {
     let mut dialer = Dialer::new(identity.peer_id(), config);
     for address in &config.bootnodes {
@@ -104,7 +107,7 @@ fn dialer(config: &NetworkConfig, identity: &NodeIdentity) -> Result<Dialer, Net
 /// What reaches the service from inside.
 struct Sources {
     reports: mpsc::Receiver<Report>,
-    lists: Option<mpsc::Receiver<Result<NodeList, NodeListError>>>,
+    lists: Option<ListChanges>,
 }
 
 /// The handle, and its other end.
