@@ -74,7 +74,13 @@ impl Router {
                     let _ = self.network.report_gossip(id, session, Verdict::Ignore);
                 }
             }
-            Event::Alarm(alarm) => tell_alarm(&alarm),
+            Event::Alarm(alarm) => {
+                tell_alarm(&alarm);
+                if let Alarm::OwnIdentityInUse { told_by, first, second } = alarm {
+                    let (told_by, processes) = (told_by.address, [first, second]);
+                    self.tell(PeerEvent::IdentityInUse { told_by, processes }).await;
+                }
+            }
             other => warn!(target: "consensus::engine", ?other, "unknown event of the network"),
         }
     }

@@ -25,6 +25,7 @@ pub(crate) struct GossipVerdict {
 
 pub(crate) struct Parts {
     pub(crate) peer_id: PeerId,
+    pub(crate) instance: u64,
     pub(crate) listeners: Vec<Multiaddr>,
     pub(crate) sessions: SessionTable,
     pub(crate) commands: mpsc::Sender<Command>,
@@ -52,6 +53,12 @@ impl NetworkHandle {
     /// This node's peer id.
     pub fn peer_id(&self) -> PeerId {
         self.0.peer_id
+    }
+
+    /// What tells this process from others with the same key, see
+    /// [`Alarm::OwnIdentityInUse`](crate::Alarm::OwnIdentityInUse).
+    pub fn instance(&self) -> u64 {
+        self.0.instance
     }
 
     /// Where this node listens, without its peer id.

@@ -33,8 +33,10 @@ impl Driver {
     ) -> Result<(), EngineError> {
         match effect {
             Effect::Sign { request, digest, .. } => {
-                let signature = self.signer.sign(digest)?;
-                inputs.push_back(Input::Signed { request, signature });
+                if !self.suspension.hold(request, digest) {
+                    let signature = self.signer.sign(digest)?;
+                    inputs.push_back(Input::Signed { request, signature });
+                }
             }
             Effect::Persist { token, record, block } => {
                 self.writer.write(Write { token, record, block })?;

@@ -27,6 +27,7 @@ mod reports;
 mod requests;
 mod space;
 mod start;
+mod suspension;
 mod timers;
 mod work;
 
@@ -51,7 +52,7 @@ use peruri_ibft2::{
     Ibft2Schedule, Mark, Seal, Secp256k1Crypto,
     core::{Core, Effect, Input},
 };
-use peruri_network::SessionId;
+use peruri_network::{ProcessInfo, SessionId};
 use peruri_primitives::SealedHeader;
 use peruri_storage::ProviderFactory;
 use space::DiskSpace;
@@ -60,6 +61,7 @@ use std::{
     path::PathBuf,
     sync::Arc,
 };
+use suspension::Suspension;
 use timers::Timers;
 use tokio::{
     sync::mpsc,
@@ -88,6 +90,8 @@ pub(crate) enum PeerEvent {
     Message { session: SessionId, bytes: Bytes },
     /// It holds something for a block.
     Work { session: SessionId },
+    /// A node sees two live processes with this node's key.
+    IdentityInUse { told_by: Address, processes: [ProcessInfo; 2] },
     /// It has stored this block.
     Head { session: SessionId, number: u64 },
 }
@@ -125,6 +129,7 @@ pub(crate) struct Driver {
     committer: Committer,
     space: Arc<DiskSpace>,
     candidates: Candidates,
+    suspension: Suspension,
     feed: Feed,
     work: PendingWork,
 
@@ -196,7 +201,12 @@ impl Driver {
             if stop_at.is_some_and(|at| Instant::now() >= at || self.is_at_rest()) {
                 break;
             }
+            if self.suspension.is_over(Instant::now()) {
+                self.sign_what_was_held()?;
+                continue;
+            }
             let wake = self.timers.next().map(|at| Instant::from_std(self.clock.moment(at)));
+            let wake = earlier(wake, self.suspension.ends());
             tokio::select! {
                 biased;
                 () = shutdown.cancelled(), if stop_at.is_none() => {
@@ -257,6 +267,10 @@ impl Driver {
                 observe::message(&bytes);
                 self.give(Input::Message { peer: peer_id(session), bytes })?;
                 self.status.note_marks(self.core.record().marks());
+                Ok(())
+            }
+            PeerEvent::IdentityInUse { told_by, processes } => {
+                self.on_identity_in_use(told_by, &processes);
                 Ok(())
             }
             PeerEvent::Work { session } => {

@@ -19,7 +19,8 @@ pub(super) fn round_left(round: u32, proposer: Option<Address>) {
     gauge!("peruri_consensus_round").set(f64::from(round));
     counter!("peruri_consensus_round_changes_total").increment(1);
     if let Some(proposer) = proposer {
-        counter!("peruri_consensus_missed_turns_total", "validator" => name(&proposer)).increment(1);
+        counter!("peruri_consensus_missed_turns_total", "validator" => name(&proposer))
+            .increment(1);
     }
 }
 

@@ -1,8 +1,8 @@
 //! The state in which a driver starts.
 
 use super::{
-    DiskSpace, Driver, Feed, HeightLog, Outbox, Peers, PendingWork, ReadyDriver, Timers,
-    message_log::MessageLog,
+    DiskSpace, Driver, Feed, HeightLog, Outbox, Peers, PendingWork, ReadyDriver, Suspension,
+    Timers, message_log::MessageLog,
 };
 use crate::{
     EngineError, FoundSignState, Proposer, ValidatorSigner, candidates::Candidates,
@@ -55,6 +55,7 @@ impl Driver {
         let clock = MonotonicClock::start();
         let config = core_config(&parts.chain_spec, &parts.schedule, &parts.config);
         let (core, first) = Core::new(config, Secp256k1Crypto, start, clock.now());
+        let instance = parts.network.as_ref().map(|network| network.instance());
         let log = parts.config.message_log.as_deref().map(MessageLog::open).transpose()?;
         let config = parts.schedule.config();
         let empty_blocks_wait = config.empty_block_period_seconds > 0;
@@ -82,6 +83,7 @@ impl Driver {
             },
             space: Arc::new(DiskSpace::new(parts.data_dir.clone(), parts.min_free_bytes)),
             candidates: Candidates::default(),
+            suspension: Suspension::new(instance),
             feed: Feed::default(),
             work: PendingWork::new(parts.pool, max_bytes, empty_blocks_wait),
             wishes: core.wishes().keys().copied().collect(),

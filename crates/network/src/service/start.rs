@@ -58,15 +58,16 @@ pub(crate) async fn start(
     let (events_in, events) = NetworkEvents::channel(limits.events, limits.gossip_events);
     let (reports_in, reports) = mpsc::channel(REPORTS);
     let topic = behaviour::topic(&config);
-    let (handle, inputs) =
-        connect(&config, identity, listeners, metrics.clone(), Sources { reports, lists });
+    let instance = rand::rng().random();
+    let sources = Sources { instance, reports, lists };
+    let (handle, inputs) = connect(&config, identity, listeners, metrics.clone(), sources);
     let context = Arc::new(Context {
         config,
         handshake,
         events: events_in,
         sessions: handle.sessions().clone(),
         reports: reports_in,
-        instance: rand::rng().random(),
+        instance,
         started_ms: now_ms(),
         next_session: AtomicU64::new(1),
         metrics,
@@ -106,6 +107,7 @@ fn dialer(config: &NetworkConfig, identity: &NodeIdentity) -> Result<Dialer, Net
 
 /// What reaches the service from inside.
 struct Sources {
+    instance: u64,
     reports: mpsc::Receiver<Report>,
     lists: Option<ListChanges>,
 }
@@ -127,6 +129,7 @@ fn connect(
     let stop = CancellationToken::new();
     let handle = NetworkHandle::new(Parts {
         peer_id: identity.peer_id(),
+        instance: sources.instance,
         listeners,
         sessions: SessionTable::default(),
         commands: commands_in,
@@ -137,7 +140,7 @@ fn connect(
         timing: config.timing.clone(),
         metrics,
     });
-    let Sources { reports, lists } = sources;
+    let Sources { reports, lists, .. } = sources;
     (handle, Inputs { commands, publications, verdicts, validators, reports, lists, stop })
 }
 
