@@ -63,6 +63,21 @@ fn every_metric_is_documented_and_every_documented_one_exists() {
 }
 
 #[test]
+fn dashboard_and_alerts_ask_for_metrics_that_exist() {
+    let source = in_source();
+    for file in ["alerts.yml", "grafana.json"] {
+        let text = fs::read_to_string(root().join("testnet/deploy").join(file)).unwrap();
+        let asked: BTreeSet<String> = text
+            .split(|c: char| !(c.is_ascii_lowercase() || c == '_'))
+            .filter(|word| word.starts_with(PREFIX))
+            .map(str::to_owned)
+            .collect();
+        assert!(asked.len() > 5, "the search of {file} is broken: {asked:?}");
+        assert!(asked.is_subset(&source), "{file}: {:?}", asked.difference(&source));
+    }
+}
+
+#[test]
 fn names_follow_the_convention() {
     const UNITS: [&str; 10] = [
         "_total",

@@ -249,6 +249,7 @@ impl Driver {
         if *self.core.validators() != before {
             self.peers.set_validators(self.core.validators());
         }
+        self.tell_of_peers()?;
         self.tell_of(block);
         self.drop_satisfied_wishes();
         if self.work.next_height(&self.head) {

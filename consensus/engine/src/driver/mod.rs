@@ -249,7 +249,7 @@ impl Driver {
     fn on_peer(&mut self, event: PeerEvent) -> Result<(), EngineError> {
         match event {
             PeerEvent::Connected { session, address, head, mark } => {
-                self.peers.connected(session, address);
+                self.peers.connected(session, address, head);
                 let (peer, validator) = (peer_id(session), Some(address));
                 let mark = mark.map(|mark| *mark);
                 self.give(Input::PeerConnected { peer, validator, head, mark })
@@ -279,22 +279,21 @@ impl Driver {
                 }
                 Ok(())
             }
-            PeerEvent::Head { session, number } => self.on_head(session, number),
+            PeerEvent::Head { session, number } => {
+                self.peers.announced(session, number);
+                Ok(())
+            }
         }
     }
 
-    /// Validators show by their messages where they are. Of the others the core has to be told: one
-    /// that has fallen behind since it connected does not count as live when it is voted for. What is
-    /// above the own head is left to sync.
-    fn on_head(&mut self, session: SessionId, number: u64) -> Result<(), EngineError> {
-        match self.peers.address(session) {
-            Some(address) if !self.core.validators().contains(&address) => {
-                let (peer, validator) = (peer_id(session), Some(address));
-                let head = number.min(self.head.number);
-                self.give(Input::PeerConnected { peer, validator, head, mark: None })
-            }
-            _ => Ok(()),
+    /// Tells the core of peers that have gone on since it was told of them last: it takes one that
+    /// seems to be far behind for dead, and refuses votes that would need it.
+    fn tell_of_peers(&mut self) -> Result<(), EngineError> {
+        for (session, address, head) in self.peers.gone_on(self.head.number) {
+            let (peer, validator) = (peer_id(session), Some(address));
+            self.give(Input::PeerConnected { peer, validator, head, mark: None })?;
         }
+        Ok(())
     }
 
     /// Something waits for a block. While the height waits for it, validators are told.

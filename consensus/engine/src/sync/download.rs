@@ -1,7 +1,10 @@
 //! Fetching a stretch of blocks from one node.
 
 use super::targets::Target;
-use crate::wire::GetBlocks;
+use crate::{
+    blame::{BAD_BLOCK, UNANSWERED},
+    wire::GetBlocks,
+};
 use alloy_primitives::Bytes;
 use alloy_rlp::Decodable;
 use futures::{StreamExt, stream::FuturesOrdered};
@@ -44,7 +47,15 @@ pub(super) enum DownloadError {
 }
 
 impl DownloadError {
-    /// Whether the node broke a rule; otherwise it may only be slow.
+    /// Weight of the penalty for a node that said that it has the blocks.
+    pub(super) const fn weight(&self) -> f64 {
+        match self {
+            Self::Malformed { .. } => BAD_BLOCK,
+            Self::Request { .. } | Self::Missing { .. } => UNANSWERED,
+        }
+    }
+
+    /// Whether the answer breaks a rule, whatever the node has said.
     pub(super) const fn is_fault(&self) -> bool {
         matches!(self, Self::Malformed { .. })
     }

@@ -6,7 +6,8 @@
 //!
 //! Each stage works while the next one does; execution stands on blocks that are not committed yet.
 //! One node is asked at a time, the one with the highest head. One that does not answer is asked again
-//! when it tells of a block; one that sends what breaks a rule is punished and the next one is asked.
+//! when it tells of a block, and banned if it goes on like that; one that sends what breaks a rule is
+//! banned at once.
 //! Consensus goes on meanwhile: whichever finds the next block first finishes it.
 
 mod download;
@@ -124,16 +125,17 @@ impl Sync {
         self.status.end(stored);
         if let Err(error) = downloaded {
             warn!(target: "sync", session = target.session.0, %error, "blocks not received");
-            self.targets.forget(target.session);
-            if error.is_fault() {
-                self.punish(target.session, error.to_string());
+            // Consensus may have guessed wrongly what the node has; what it says itself binds it.
+            if error.is_fault() || self.targets.claims(target.session, from) {
+                self.punish(target.session, error.weight(), error.to_string());
             }
+            self.targets.forget(target.session);
         }
         match executed {
             Err(error) if error.is_refusal() => {
                 warn!(target: "sync", session = target.session.0, %error, "block refused");
                 self.targets.forget(target.session);
-                self.punish(target.session, error.to_string());
+                self.punish(target.session, BAD_BLOCK, error.to_string());
             }
             Err(error) => return Err(error),
             Ok(()) if stored < from => self.targets.forget(target.session),
@@ -172,8 +174,8 @@ impl Sync {
         }
     }
 
-    fn punish(&self, session: SessionId, reason: String) {
-        blame(&self.network, session, BAD_BLOCK, reason);
+    fn punish(&self, session: SessionId, weight: f64, reason: String) {
+        blame(&self.network, session, weight, reason);
     }
 }
 

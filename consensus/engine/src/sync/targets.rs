@@ -43,6 +43,11 @@ impl Targets {
         inner.wanted.take_if(|wanted| wanted.session == session);
     }
 
+    /// Whether a node says that it has block `number`.
+    pub(crate) fn claims(&self, session: SessionId, number: u64) -> bool {
+        self.inner.lock().heads.get(&session).is_some_and(|head| *head >= number)
+    }
+
     /// Consensus has reason to believe that a node has block `number`.
     pub(crate) fn want(&self, session: SessionId, number: u64) {
         self.inner.lock().wanted = Some(Target { session, head: number });
@@ -100,5 +105,7 @@ mod tests {
         assert_eq!(targets.take_wanted(5), None);
         targets.want(B, 6);
         assert_eq!(targets.take_wanted(6), None, "it is here by now");
+        assert_eq!([9, 10].map(|number| targets.claims(A, number)), [true, false]);
+        assert!(!targets.claims(B, 6), "it has not said so itself");
     }
 }

@@ -41,18 +41,20 @@ impl ClientArgs {
     where
         F: Future<Output = eyre::Result<T>>,
     {
-        let client = self.client(data)?;
-        tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(ask(client))
+        let (url, client) = self.connect(data)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(ask(client)).wrap_err_with(|| format!("node at {url}"))
     }
 
-    /// A client of the node.
+    /// The node's URL and a client of it.
     ///
     /// # Errors
     /// If the configuration or the secret cannot be read.
-    pub(crate) fn client(&self, data: DataArgs) -> eyre::Result<HttpClient> {
+    pub(crate) fn connect(&self, data: DataArgs) -> eyre::Result<(String, HttpClient)> {
         let builder = HttpClientBuilder::default().request_timeout(TIMEOUT);
         if let Some(url) = &self.rpc {
-            return builder.build(url).wrap_err_with(|| format!("--rpc {url}"));
+            let client = builder.build(url).wrap_err_with(|| format!("--rpc {url}"))?;
+            return Ok((url.clone(), client));
         }
         let config = Config::load(data, NodeArgs::default())?;
         let auth = &config.authrpc;
@@ -65,6 +67,7 @@ impl ClientArgs {
         let mut headers = HeaderMap::new();
         headers.insert("authorization", format!("Bearer {token}").parse()?);
         let url = format!("http://{}", std::net::SocketAddr::new(auth.addr, auth.port));
-        builder.set_headers(headers).build(&url).wrap_err_with(|| format!("node at {url}"))
+        let client = builder.set_headers(headers).build(&url)?;
+        Ok((url, client))
     }
 }

@@ -25,7 +25,7 @@ pub struct NodeCommand {
 }
 
 /// Namespaces that `--dev` offers.
-const DEV_API: &str = "eth,net,web3,txpool,debug,admin,rpc";
+const DEV_API: &str = "eth,net,web3,txpool,debug,admin,ibft,rpc";
 
 impl NodeCommand {
     /// Runs the command until a signal stops the node.

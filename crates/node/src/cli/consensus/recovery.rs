@@ -39,7 +39,7 @@ impl OverrideCommand {
         let clients = self
             .node
             .iter()
-            .map(|url| Ok((url.clone(), ClientArgs::at(url.clone()).client(data.clone())?)))
+            .map(|url| ClientArgs::at(url.clone()).connect(data.clone()))
             .collect::<eyre::Result<Vec<_>>>()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (number, hash, former) = runtime.block_on(common_head(&clients))?;
