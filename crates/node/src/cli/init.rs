@@ -140,7 +140,8 @@ fn create_sign_state(
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use alloy_primitives::{Address, B256};
+    use alloy_primitives::Address;
+    use peruri_ibft2::{RoundId, SignRecord};
 
     /// A configuration whose key is a validator beside these others.
     fn network(folder: &Path, others: &[Address]) -> Config {
@@ -172,13 +173,14 @@ mod tests {
         let chain = environment::load_chain(&config.chain).unwrap();
         let address = init(&config, &chain).unwrap().address;
         let genesis_hash = chain.spec.genesis_hash();
-        let mut store = SignStore::open(&config.sign_state(), genesis_hash, address).unwrap();
-        store.persist(5, B256::repeat_byte(1), b"block").unwrap();
-        drop(store);
+        let mut found = SignStore::open(&config.sign_state(), genesis_hash, address).unwrap();
+        let record = SignRecord::released(genesis_hash, address, RoundId::new(5, 0), 2);
+        found.store.persist(&record, None).unwrap();
+        drop(found);
         std::fs::remove_dir_all(&config.datadir).unwrap();
         let outcome = init(&config, &chain);
         let record = SignStore::peek(&config.sign_state()).unwrap();
-        assert_eq!(record.height, 5, "what was signed is never forgotten");
+        assert_eq!(record.position().height, 5, "what was signed is never forgotten");
         outcome
     }
 
