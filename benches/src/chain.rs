@@ -6,7 +6,7 @@ use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_signer_local::PrivateKeySigner;
 use eyre::{Context, Result, eyre};
 use peruri_chainspec::ChainSpec;
-use peruri_engine::{BlockImporter, SealSigner};
+use peruri_engine::{BlockImporter, ValidatorSigner};
 use peruri_evm::{AssembledBlock, BlockAssembler, NextBlockEnvAttributes, PeruriEvmConfig};
 use peruri_ibft2::{ExtraData, Form, ValidatorSet, sealing};
 use peruri_primitives::{Header, SealedHeader, TransactionSigned};
@@ -33,7 +33,7 @@ pub struct Chain {
     /// The EVM of the chain.
     pub evm: PeruriEvmConfig,
     spec: Arc<ChainSpec>,
-    validator: SealSigner,
+    validator: ValidatorSigner,
     senders: Vec<Wallet>,
     accounts: u64,
     next: u64,
@@ -49,7 +49,8 @@ impl Chain {
             .into_par_iter()
             .map(|i| Wallet::fresh(i, NETWORK))
             .collect::<Result<Vec<_>, _>>()?;
-        let validator = SealSigner::new(PrivateKeySigner::from_bytes(&B256::repeat_byte(0x51))?);
+        let validator =
+            ValidatorSigner::new(PrivateKeySigner::from_bytes(&B256::repeat_byte(0x51))?);
         let genesis = genesis_json(validator.address(), &holders(&senders, accounts))?;
         let (spec, _notices) = ChainSpec::from_genesis_json(&genesis)?;
         drop(genesis);
@@ -80,7 +81,8 @@ impl Chain {
     /// If the block is none of this chain.
     pub fn sealed(&self, block: &ExecutedBlock) -> Result<Vec<u8>> {
         let mut block = block.recovered_block.clone_block();
-        let seal = self.validator.seal(sealing::digest_to_sign(&block.header)?)?;
+        let digest = sealing::digest_to_sign(&block.header)?;
+        let seal = self.validator.sign(digest.0)?.into();
         block.header = sealing::seal_header(&block.header, 0, vec![seal])?;
         Ok(alloy_rlp::encode(block))
     }
