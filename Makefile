@@ -21,7 +21,7 @@ help: ## list the targets
 deps: ## install what is missing: build packages (Debian, Ubuntu) and the npm tools of the tests
 	@testnet/scripts/deps.sh build e2e
 
-pilot: ## build, start the pilot network, show a transfer and an ERC-20; stays until Ctrl-C
+pilot: ## build, start the pilot network (3 validators, 1 transaction node), show it; stays until Ctrl-C
 	@testnet/scripts/deps.sh build
 	@echo "==> build"
 	@cargo build --workspace --bins --tests

@@ -150,6 +150,22 @@ scenarios() {
     step judge pilot-check "$bin/peruri-pilot" --check --node "$bin/peruri-node" --out target/pilot
 }
 
+# Networks of several nodes with faults. $1 name of the step, $2.. files and arguments of the scenarios.
+networks() {
+    local name=$1 obstacle
+    shift
+    if obstacle=$("$bin/peruri-testnet" chaos --probe "$@"); then
+        step judge "$name" "$bin/peruri-testnet" chaos --node "$bin/peruri-node" "$@"
+    else
+        skip "$name" "$obstacle"
+    fi
+}
+
+# A crash, partitions, restored data and power cuts, together below four minutes.
+few_networks() {
+    networks chaos --at-most 50 testnet/scenarios/{01-crashes,03-partitions,07-restored-data,16-power-cut}.toml
+}
+
 # A binary whose synced writes are not synced: the power-cut scenario must notice.
 unsynced_node() {
     cargo build --workspace --bins --tests --locked --features peruri-node/fault-no-sync &&
@@ -169,6 +185,7 @@ test)
     ethereum_tests
     consensus 2000 2 5 --list
     scenarios 10 3 1
+    few_networks
     ;;
 soak)
     step check unsynced-build unsynced_node || finish
@@ -177,12 +194,15 @@ soak)
     consensus 20000 3 60
     fuzz 600 60
     scenarios 100 20 10 --must-lose "$bin/peruri-node-no-sync"
+    networks chaos testnet/scenarios/*.toml --must-lose "$bin/peruri-node-no-sync"
+    networks chaos-long testnet/scenarios/soak/*.toml
     ;;
 scenarios)
     build
     ethereum_tests
     consensus 2000 2 5 --list
     scenarios 10 3 1
+    few_networks
     ;;
 *)
     say "unknown mode: $mode (test, soak, lint, scenarios)"

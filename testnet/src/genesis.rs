@@ -56,7 +56,8 @@ impl GenesisFile {
         self.write(&file)?;
         options.chain = Some(file);
         options.init().await?;
-        Ok(options)
+        // It has nobody to talk to, and the usual port may be taken.
+        Ok(options.with_args(["--network.disable"]))
     }
 
     /// The file's content.

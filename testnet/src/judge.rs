@@ -6,7 +6,7 @@ use std::{fmt::Display, process::ExitCode};
 #[derive(Debug, Default)]
 pub struct Judge {
     passed: usize,
-    failed: usize,
+    failed: Vec<String>,
     skipped: usize,
 }
 
@@ -25,7 +25,7 @@ impl Judge {
                 Some(value)
             }
             Err(error) => {
-                self.failed += 1;
+                self.failed.push(name.to_owned());
                 eprintln!("FAIL  {name}: {error}");
                 None
             }
@@ -45,12 +45,12 @@ impl Judge {
 
     /// True if nothing failed.
     pub const fn is_clean(&self) -> bool {
-        self.failed == 0
+        self.failed.is_empty()
     }
 
-    /// Number of failed checks.
-    pub const fn failures(&self) -> usize {
-        self.failed
+    /// Names of the failed checks.
+    pub fn failed(&self) -> &[String] {
+        &self.failed
     }
 
     /// The closing line.
@@ -59,14 +59,14 @@ impl Judge {
             0 => String::new(),
             n => format!(", {n} skipped"),
         };
-        format!("{} passed, {} failed{skipped}", self.passed, self.failed)
+        format!("{} passed, {} failed{skipped}", self.passed, self.failed.len())
     }
 
     /// Prints the closing line. Success needs no failure and at least one passed check.
     pub fn finish(self) -> ExitCode {
         println!("{}", self.line());
         let judged = self.passed > 0;
-        if self.failed == 0 && judged { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        if self.failed.is_empty() && judged { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 }
 
@@ -83,6 +83,7 @@ mod tests {
         judge.skip("c", "not here");
         assert_eq!(judge.line(), "1 passed, 1 failed, 1 skipped");
         assert!(!judge.is_clean());
+        assert_eq!(judge.failed(), ["b"]);
     }
 
     #[test]

@@ -31,7 +31,7 @@ mod wallet;
 pub use clock::Clock;
 pub use cluster::{
     Cluster, ClusterOptions, ClusterState, DiskChoice, Disks, Member, MemberState, NodeStatus,
-    down, status,
+    clear, down, status,
 };
 pub use disk::{SmallDisk, disk_full_obstacle};
 pub use error::{Result, TestnetError};
@@ -44,9 +44,9 @@ pub use load::{Load, LoadReport, stranger};
 pub use node::{Node, NodeOptions, Ports, free_port};
 pub use observe::{Acknowledged, HeadSample, Observations, Observer, SteadyLoad};
 pub use rpc::{Client, quantity};
-pub use scenario::{Fault, Perturbation, RunOptions, Scenario, Target, Word, run};
+pub use scenario::{Fault, Perturbation, RunOptions, Scenario, Target, Word, is_about_safety, run};
 pub use signed::Signed;
-pub use startup::judge;
+pub use startup::{judge, stop_signal};
 pub use token::Token;
 pub use topology::{
     Loopback, NamespaceRecord, Namespaces, Placement, Topology, namespaces_obstacle,

@@ -1,7 +1,24 @@
-//! How the judging programs start and end: probe, obstacle, verdict.
+//! How the programs start and end: probe, obstacle, verdict, signals.
 
-use crate::{Judge, Result};
+use crate::{Judge, Result, TestnetError};
 use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Resolves on Ctrl-C or SIGTERM.
+///
+/// # Errors
+/// [`TestnetError::Io`] if signals cannot be caught.
+pub fn stop_signal() -> Result<impl Future<Output = ()>> {
+    let io = || TestnetError::io("signals");
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(io())?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(io())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
 
 /// Plays a scenario and judges it: standard output ends with `N passed, N failed`.
 ///
@@ -37,7 +54,6 @@ pub async fn judge(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::TestnetError;
 
     async fn code(probe: bool, obstacle: Option<&str>, good: bool) -> bool {
         let code = judge("it", probe, obstacle.map(str::to_owned), async |judge: &mut Judge| {

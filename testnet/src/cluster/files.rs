@@ -22,8 +22,12 @@ pub(super) struct Identity {
     public_key: String,
 }
 
-/// New keys for `node1`, `node2`, ….
-pub(super) fn identities(count: usize, network: Network) -> Result<Vec<Identity>> {
+/// New keys for nodes of these names, then for `nodeN`.
+pub(super) fn identities(
+    names: &[String],
+    count: usize,
+    network: Network,
+) -> Result<Vec<Identity>> {
     (1..=count)
         .map(|number| {
             let secret = B256::new(rand::random());
@@ -32,7 +36,9 @@ pub(super) fn identities(count: usize, network: Network) -> Result<Vec<Identity>
                 PrivateKeySigner::from_bytes(&secret).map_err(alloy_signer::Error::other)?;
             let point = signer.credential().verifying_key().to_encoded_point(false);
             let public_key = hex::encode(&point.as_bytes()[1..]);
-            Ok(Identity { name: format!("node{number}"), secret, address, public_key })
+            let name = names.get(number - 1).cloned();
+            let name = name.unwrap_or_else(|| format!("node{number}"));
+            Ok(Identity { name, secret, address, public_key })
         })
         .collect()
 }

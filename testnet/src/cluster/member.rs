@@ -23,6 +23,7 @@ pub struct Member {
     pub options: NodeOptions,
     /// How often it was started.
     pub starts: u32,
+    message_logs: bool,
     pub(super) node: Option<Node>,
 }
 
@@ -62,6 +63,7 @@ impl Member {
             folder,
             options: node,
             starts: 0,
+            message_logs: options.message_logs,
             node: None,
         }
     }
@@ -106,8 +108,11 @@ impl Member {
 
     pub(super) fn spawn(&mut self) -> Result<()> {
         self.starts += 1;
-        let log = self.message_log(self.starts);
-        let options = self.options.clone().with_args(["--debug.message-log".into(), log]);
+        let mut options = self.options.clone();
+        if self.message_logs {
+            let log = self.message_log(self.starts);
+            options = options.with_args(["--debug.message-log".into(), log]);
+        }
         self.node = Some(Node::spawn(&options)?);
         Ok(())
     }

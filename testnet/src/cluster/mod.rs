@@ -19,7 +19,7 @@ mod status;
 
 pub use disks::{DiskChoice, Disks};
 pub use member::Member;
-pub use state::{ClusterState, MemberState, down};
+pub use state::{ClusterState, MemberState, clear, down};
 pub use status::{NodeStatus, status};
 
 use crate::{
@@ -48,12 +48,16 @@ pub struct ClusterOptions {
     pub followers: usize,
     /// Seconds between blocks.
     pub block_period: u64,
+    /// Names of the nodes in their order; one without a name here is called `nodeN`.
+    pub names: Vec<String>,
     /// How the nodes are kept apart.
     pub placement: Placement,
     /// Disks of the nodes.
     pub disks: DiskChoice,
     /// Whether each node has a wall clock of its own.
     pub clocks: bool,
+    /// Whether the nodes write down every consensus message, for [`crate::check`].
+    pub message_logs: bool,
     /// Further arguments of every node.
     pub args: Vec<OsString>,
 }
@@ -67,9 +71,11 @@ impl ClusterOptions {
             validators,
             followers: 0,
             block_period: 1,
+            names: Vec::new(),
             placement: Placement::best(),
             disks: DiskChoice::Plain,
             clocks: false,
+            message_logs: false,
             args: Vec::new(),
         }
     }
@@ -97,7 +103,7 @@ impl Cluster {
         let topology = Topology::create(options.placement, count)?;
         let disks = Disks::create(&options.disks, folder)?;
         let network = Network { chain_id: GenesisFile::pilot().chain_id, max_fee_per_gas: 0 };
-        let identities = files::identities(count, network)?;
+        let identities = files::identities(&options.names, count, network)?;
         let dev_accounts = (0..DEV_KEYS.len()).map(|it| Ok(dev_wallet(it, network)?.address()));
         let funded = dev_accounts.collect::<Result<Vec<_>>>()?;
         let config = folder.join(CONFIG);
@@ -139,6 +145,11 @@ impl Cluster {
     /// The member `index`.
     pub fn member(&self, index: usize) -> &Member {
         &self.members[index]
+    }
+
+    /// The member `index`, to change how it is started the next time.
+    pub fn member_mut(&mut self, index: usize) -> &mut Member {
+        &mut self.members[index]
     }
 
     /// How the network was made.

@@ -164,6 +164,21 @@ pub async fn down(folder: &Path) -> Result<()> {
     ClusterState { members, namespaces: None, mounts: Vec::new() }.write(folder)
 }
 
+/// Makes `folder` an empty one for a new network and returns its full path: an earlier network in it is
+/// stopped and its files are removed.
+///
+/// # Errors
+/// As [`down`]; [`TestnetError::Io`].
+pub async fn clear(folder: &Path) -> Result<PathBuf> {
+    let io = || TestnetError::io(folder.display().to_string());
+    if folder.join(FILE).exists() {
+        down(folder).await?;
+        fs::remove_dir_all(folder).map_err(io())?;
+    }
+    super::files::empty_folder(folder)?;
+    folder.canonicalize().map_err(io())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -16,6 +16,20 @@ const POLL: Duration = Duration::from_millis(100);
 /// `roundtimeoutcapseconds` by default: five base timeouts, at least this.
 const LEAST_CAP: Duration = Duration::from_secs(10);
 
+const NO_FORK: &str = "no fork";
+const EQUAL_ROOTS: &str = "roots are equal";
+const NOTHING_LOST: &str = "no acknowledged transaction is lost";
+const MONOTONE_HEADS: &str = "no head went back";
+const NO_CONFLICT: &str = "no conflicting signatures";
+/// What must hold whatever happens; other checks are about time and ends.
+const SAFETY: [&str; 5] = [NO_FORK, EQUAL_ROOTS, NOTHING_LOST, MONOTONE_HEADS, NO_CONFLICT];
+
+/// Whether a failed check of a scenario means that something acknowledged or signed was lost or
+/// contradicted.
+pub fn is_about_safety(check: &str) -> bool {
+    SAFETY.iter().any(|property| check.ends_with(&format!(": {property}")))
+}
+
 /// A scenario after its last fault.
 pub(super) struct Outcome {
     pub(super) stage: Stage,
@@ -52,16 +66,16 @@ pub(super) async fn judge_outcome(
     let stopped = outcome.stage.cluster.stop_all().await;
     judge.check(&format!("{name}: all nodes stop cleanly"), stopped);
     let conflicts = outcome.signatures(&chains).map_err(|error| error.to_string());
-    judge.check(&format!("{name}: no conflicting signatures"), conflicts);
+    judge.check(&format!("{name}: {NO_CONFLICT}"), conflicts);
     Ok(())
 }
 
 fn judge_chains(name: &str, chains: &[Chain], seen: &Observations, judge: &mut Judge) {
     for (property, findings) in [
-        ("no fork", forks(chains, seen)),
-        ("roots are equal", differing_roots(chains)),
-        ("no acknowledged transaction is lost", lost_transactions(chains, seen)),
-        ("no head went back", heads_that_went_back(seen)),
+        (NO_FORK, forks(chains, seen)),
+        (EQUAL_ROOTS, differing_roots(chains)),
+        (NOTHING_LOST, lost_transactions(chains, seen)),
+        (MONOTONE_HEADS, heads_that_went_back(seen)),
     ] {
         judge.expect(&format!("{name}: {property}"), findings.is_empty(), summary(&findings));
     }
@@ -177,5 +191,17 @@ impl Outcome {
             return Err(finding("signed messages of validators", "none".to_owned()));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn safety_is_told_from_time() {
+        assert!(is_about_safety("power cut: no head went back"));
+        assert!(!is_about_safety("power cut: blocks go on in time"));
+        assert!(!is_about_safety("power cut: played to its end"));
     }
 }

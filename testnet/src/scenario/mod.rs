@@ -31,6 +31,7 @@ mod stage;
 mod target;
 
 pub use fault::Fault;
+pub use judge::is_about_safety;
 pub use run::{RunOptions, run};
 pub use target::{Target, Word};
 

@@ -83,6 +83,7 @@ impl<'a> Run<'a> {
             placement: Placement::best(),
             disks: scenario.disks(),
             clocks: scenario.faults().any(|it| matches!(it, Fault::Clock { .. })),
+            message_logs: true,
             args: MIN_FREE.map(Into::into).to_vec(),
             ..ClusterOptions::new(&options.program, folder, scenario.nodes)
         };

@@ -1,19 +1,20 @@
 //! Networks of real node processes: start, look, stop, and scenarios with faults.
 
+mod chaos;
+
+use chaos::ChaosArguments;
 use clap::{Args, Parser, Subcommand};
 use eyre::{Result, WrapErr, ensure};
 use peruri_testnet::{
-    Cluster, ClusterOptions, Judge, NodeStatus, Placement, RunOptions, Scenario, TestnetError,
-    down, namespaces_obstacle, run, status,
+    Cluster, ClusterOptions, NodeStatus, Placement, clear, down, namespaces_obstacle, status,
+    stop_signal,
 };
 use std::{
-    fs,
     path::{Path, PathBuf},
     pin::pin,
     process::ExitCode,
     time::Duration,
 };
-use tokio::signal::unix::{SignalKind, signal};
 
 /// How long a new network may take to its first block.
 const FIRST_BLOCK: Duration = Duration::from_secs(60);
@@ -82,32 +83,13 @@ struct UpArguments {
     namespaces: bool,
 }
 
-#[derive(Debug, Args)]
-struct ChaosArguments {
-    /// Scenario files
-    #[arg(value_name = "FILE", required = true)]
-    files: Vec<PathBuf>,
-    /// The peruri-node program
-    #[arg(long, value_name = "PROGRAM")]
-    node: PathBuf,
-    /// Another version of it, for mixed restarts
-    #[arg(long, value_name = "PROGRAM")]
-    other_node: Option<PathBuf>,
-    /// Seed instead of the files'
-    #[arg(long)]
-    seed: Option<u64>,
-    /// Keep the files of scenarios that passed, too
-    #[arg(long)]
-    keep: bool,
-}
-
 #[tokio::main]
 async fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Up(arguments) => arguments.up().await,
         Command::Down(folder) => down(&folder.out).await.map_err(Into::into),
         Command::Status(folder) => show(&folder.out).await,
-        Command::Chaos(arguments) => return arguments.chaos().await,
+        Command::Chaos(arguments) => return arguments.play().await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -125,7 +107,7 @@ async fn show(folder: &Path) -> Result<()> {
 
 impl UpArguments {
     async fn up(self) -> Result<()> {
-        let folder = prepare(&self.folder.out).await?;
+        let folder = clear(&self.folder.out).await?;
         let mut options = ClusterOptions::new(program(&self.node)?, &folder, self.nodes);
         options.followers = self.followers;
         options.block_period = self.period;
@@ -169,87 +151,7 @@ async fn watch(cluster: &mut Cluster) -> Result<()> {
     }
 }
 
-/// The folder, without what an earlier network left there.
-async fn prepare(folder: &Path) -> Result<PathBuf> {
-    if folder.join("state.json").exists() {
-        down(folder).await.wrap_err("the earlier network")?;
-        fs::remove_dir_all(folder).wrap_err("the files of the earlier network")?;
-    }
-    fs::create_dir_all(folder)?;
-    Ok(folder.canonicalize()?)
-}
-
 /// The program's full path: it is started from namespaces and folders of its own.
 fn program(path: &Path) -> Result<PathBuf> {
     path.canonicalize().wrap_err_with(|| path.display().to_string())
-}
-
-/// Resolves on Ctrl-C or SIGTERM.
-fn stop_signal() -> Result<impl Future<Output = ()>> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
-}
-
-impl ChaosArguments {
-    async fn chaos(self) -> ExitCode {
-        let mut judge = Judge::new();
-        let outcome = match stop_signal() {
-            Ok(stop) => tokio::select! {
-                outcome = self.play_all(&mut judge) => outcome,
-                // Dropping the network removes what it made.
-                () = stop => Err(eyre::eyre!("interrupted")),
-            },
-            Err(error) => Err(error),
-        };
-        if let Err(error) = outcome {
-            judge.check("chaos", Err::<(), _>(format!("{error:#}")));
-        }
-        judge.finish()
-    }
-
-    async fn play_all(&self, judge: &mut Judge) -> Result<()> {
-        let options = RunOptions {
-            program: program(&self.node)?,
-            other: self.other_node.as_deref().map(program).transpose()?,
-            seed: self.seed,
-        };
-        // All are read before the first is played, so that a typing mistake shows at once.
-        let scenarios: Vec<_> = self
-            .files
-            .iter()
-            .map(|file| Scenario::read(file))
-            .collect::<Result<_, TestnetError>>()?;
-        for scenario in &scenarios {
-            match scenario.obstacle() {
-                Some(reason) => judge.skip(&scenario.name, reason),
-                None => self.play(scenario, &options, judge).await?,
-            }
-        }
-        Ok(())
-    }
-
-    /// Plays one; its files are kept if something failed.
-    async fn play(
-        &self,
-        scenario: &Scenario,
-        options: &RunOptions,
-        judge: &mut Judge,
-    ) -> Result<()> {
-        let folder = tempfile::Builder::new().prefix("peruri-chaos").tempdir()?;
-        let before = judge.failures();
-        let outcome = run(scenario, options, &folder.path().join("network"), judge).await;
-        judge.check(&format!("{}: played to its end", scenario.name), outcome);
-        if self.keep || judge.failures() > before {
-            eprintln!("          its files are kept in {}", folder.keep().display());
-        } else {
-            ensure!(folder.close().is_ok(), "files of {} cannot be removed", scenario.name);
-        }
-        Ok(())
-    }
 }
