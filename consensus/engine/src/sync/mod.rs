@@ -139,6 +139,8 @@ impl Sync {
             }
             Err(error) => return Err(error),
             Ok(()) if stored < from => self.targets.forget(target.session),
+            // A follower fetches every block.
+            Ok(()) if stored == from => debug!(target: "sync", number = stored, "next block"),
             Ok(()) => info!(target: "sync", from, to = stored, "caught up"),
         }
         Ok(())

@@ -3,7 +3,7 @@
 use crate::support::{Genesis, Node, call, hashes, transfer};
 use alloy_primitives::{Bytes, TxHash};
 use parking_lot::Mutex;
-use peruri_engine::{EngineError, SelfValidation};
+use peruri_engine::{EngineError, SelfValidation, SignStore};
 use peruri_ibft2::ValidatorSet;
 use peruri_primitives::SealedHeader;
 use peruri_storage::ExecutedBlock;
@@ -101,9 +101,10 @@ fn refusing_everything_blames_no_transaction_and_signs_nothing() {
     let all = node.add((0..3).map(|n| transfer(n, 0)).collect());
     let error = node.propose().unwrap_err();
     assert!(matches!(error, EngineError::EmptyBlockRefused { parent: 0, .. }), "{error}");
-    assert!(!error.forbids_signing(), "nothing was signed: the next attempt is allowed");
+    assert!(error.is_transient(), "nothing was signed: the next attempt is allowed");
     assert!(all.iter().all(|hash| node.pool.contains(hash)));
-    assert_eq!((node.sign_store().unwrap().record().height, node.head().0), (0, 0));
+    let record = SignStore::peek(&node.path("sign")).unwrap();
+    assert_eq!((record.position().height, node.head().0), (0, 0));
 }
 
 #[test]
@@ -138,8 +139,7 @@ fn a_preview_touches_neither_pool_nor_database() {
     let all = node.add(vec![transfer(0, 0), transfer(1, 0)]);
     culprits.lock().extend(&all);
     let parent = node.provider.last_header().unwrap();
-    let validators = node.spec.genesis_validators().unwrap().into_iter().collect();
-    let block = node.proposer.preview(&node.schedule, &validators, &parent).unwrap();
+    let block = node.proposer.preview(&node.validators(), &parent, node.key.address()).unwrap();
     assert_eq!(hashes(&block), all);
     assert!(all.iter().all(|hash| node.pool.contains(hash)));
     assert_eq!(node.head().0, 0);

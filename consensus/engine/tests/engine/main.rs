@@ -1,8 +1,9 @@
-//! The engine over a real database, a real pool and real keys.
+//! The engine over real databases, real pools, real keys and real sockets.
 #![allow(clippy::unwrap_used)]
 
 mod eviction;
 mod import;
+mod network;
 mod production;
 mod restart;
 mod support;

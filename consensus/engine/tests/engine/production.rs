@@ -1,12 +1,15 @@
 //! The engine's loop.
 
 use crate::support::{
-    Genesis, Node, call, copy_dir, encoded, hashes, signer, transfer, unix_seconds, validator_key,
+    Genesis, Node, Running, call, copy_dir, encoded, hashes, messages_of, signer, transfer,
+    unix_seconds, validator_key,
 };
 use alloy_primitives::Bytes;
-use peruri_engine::{Engine, EngineError, SelfValidation, SignStateError, SignStore};
-use peruri_storage::{CanonStateNotification, ExecutedBlock};
-use serde_json::{Value, json};
+use peruri_engine::{
+    Engine, EngineError, EngineParts, LocalStatus, SelfValidation, SignStateError, SignStore,
+};
+use peruri_ibft2::{Block, SignRecord};
+use serde_json::json;
 use std::{
     fs,
     os::unix::fs::symlink,
@@ -15,68 +18,21 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
 };
-use tokio::{sync::broadcast::Receiver, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-/// Longest wait for what must come; a loaded machine may be slow.
-const SOON: Duration = Duration::from_secs(60);
-/// How long something that must not come is waited for: many periods of 20 ms.
-const QUIET: Duration = Duration::from_millis(400);
-
-/// An engine at work.
-struct Running {
-    blocks: Receiver<CanonStateNotification>,
-    shutdown: CancellationToken,
-    task: JoinHandle<Result<(), EngineError>>,
+/// What an engine of a node on its own works with.
+fn parts(node: &Node) -> EngineParts {
+    node.parts(None, Arc::new(LocalStatus::new(&node.spec)))
 }
 
-impl Running {
-    fn start(node: &Node) -> Self {
-        Self::of(node, node.engine())
-    }
-
-    fn of(node: &Node, engine: Engine) -> Self {
-        let blocks = node.provider.subscribe_to_canonical_state();
-        let shutdown = CancellationToken::new();
-        let task = tokio::spawn(engine.run(shutdown.clone()));
-        Self { blocks, shutdown, task }
-    }
-
-    async fn next(&mut self) -> Arc<ExecutedBlock> {
-        timeout(SOON, self.blocks.recv()).await.expect("a block").unwrap().tip().clone()
-    }
-
-    async fn stays_quiet(&mut self) -> bool {
-        timeout(QUIET, self.blocks.recv()).await.is_err()
-    }
-
-    async fn ended(self) -> Result<(), EngineError> {
-        timeout(SOON, self.task).await.expect("the engine ends").unwrap()
-    }
-
-    async fn stop(self) {
-        self.shutdown.cancel();
-        self.ended().await.unwrap();
-    }
-}
-
-/// A chain with a block every 20 ms and these further keys.
-fn fast(more: Value) -> Genesis {
-    let mut ibft2 = json!({"xblockperiodmilliseconds": 20});
-    ibft2.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    Genesis::ibft2(ibft2)
-}
-
-/// The same without empty blocks, for as long as a test lasts.
-fn on_demand() -> Genesis {
-    Genesis { timestamp: unix_seconds(), ..fast(json!({"emptyblockperiodseconds": 3_600})) }
+fn record(node: &Node) -> SignRecord {
+    SignStore::peek(&node.path("sign")).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn blocks_come_in_order_and_carry_transactions() {
-    let node = Node::new(&fast(json!({})));
+    let node = Node::new(&Genesis::fast(json!({})));
     let mut engine = Running::start(&node);
     let mut parent = node.spec.genesis_hash();
     for number in 1..=5 {
@@ -98,53 +54,61 @@ async fn blocks_come_in_order_and_carry_transactions() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_finishes_the_block_in_hand() {
-    let node = Node::new(&fast(json!({})));
+    let node = Node::new(&Genesis::fast(json!({})));
     for _ in 0..5 {
         let mut engine = Running::start(&node);
         engine.next().await;
         engine.stop().await;
         // Whatever was signed is committed too.
-        let (store, resumed) = node.resume().unwrap();
-        assert_eq!(resumed, None);
-        assert_eq!((store.record().height, store.record().block_hash), node.head());
+        let record = record(&node);
+        let signed = record.proposal().unwrap().block.0;
+        assert_eq!((record.position().height, signed), node.head());
+        assert!(record.commit().is_some());
+        assert_eq!(node.provider.sign_record_seq().unwrap(), Some(record.sequence));
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_before_the_start_produces_nothing() {
-    let node = Node::new(&fast(json!({})));
+    let node = Node::new(&Genesis::fast(json!({})));
     let shutdown = CancellationToken::new();
     shutdown.cancel();
-    node.engine().run(shutdown).await.unwrap();
+    Engine::new(parts(&node)).0.run(shutdown).await.unwrap();
     assert_eq!(node.head().0, 0);
+    assert_eq!(messages_of(&node.path("messages"), node.key.address()), []);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_signed_block_is_on_disk_when_the_block_is_announced() {
-    let node = Node::new(&on_demand());
+    let node = Node::new(&Genesis::on_demand());
     let mut engine = Running::start(&node);
     for nonce in 0..3 {
         node.add(vec![transfer(0, nonce)]);
         // No further block comes before the next transaction.
         let block = engine.next().await;
         let sign = node.path("sign");
-        let on_disk = fs::read(sign.join(format!("{}.block", block.hash()))).unwrap();
-        assert_eq!(on_disk, encoded(&block));
         // A copy of the folder, as it was at this moment, opens and names the block.
         let copy = node.path(&format!("copy-{nonce}"));
         copy_dir(&sign, &copy);
-        let address = validator_key().address();
-        let store = SignStore::open(&copy, node.spec.genesis_hash(), address).unwrap();
-        let record = store.record();
-        assert_eq!((record.height, record.block_hash), (block.number(), block.hash()));
+        let record = SignStore::peek(&copy).unwrap();
+        assert_eq!(record.position().height, block.number());
+        assert_eq!(record.proposal().unwrap().block.0, block.hash());
         assert_eq!(node.provider.sign_record_seq().unwrap(), Some(record.sequence));
+        // The block on disk and the recorded seal are the block that was announced.
+        let on_disk = fs::read(copy.join(format!("{}.block", block.hash()))).unwrap();
+        let on_disk = Block::decode(&mut on_disk.as_slice()).unwrap();
+        let seal = record.commit().unwrap().payload.seal;
+        let sealed = on_disk.sealed(0, vec![seal]).unwrap();
+        assert_eq!(alloy_rlp::encode(&sealed), encoded(&block));
+        let address = validator_key().address();
+        SignStore::open(&copy, node.spec.genesis_hash(), address).unwrap();
     }
     engine.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_empty_block_before_its_time_and_a_transaction_ends_the_wait() {
-    let node = Node::new(&on_demand());
+    let node = Node::new(&Genesis::on_demand());
     let mut engine = Running::start(&node);
     assert!(engine.stays_quiet().await);
     for nonce in 0..3 {
@@ -160,7 +124,7 @@ async fn no_empty_block_before_its_time_and_a_transaction_ends_the_wait() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_empty_block_comes_when_it_is_due() {
-    let genesis = fast(json!({"emptyblockperiodseconds": 1}));
+    let genesis = Genesis::fast(json!({"emptyblockperiodseconds": 1}));
     let node = Node::new(&Genesis { timestamp: unix_seconds(), ..genesis });
     let mut engine = Running::start(&node);
     let mut before = node.spec.genesis_header().timestamp;
@@ -174,7 +138,7 @@ async fn an_empty_block_comes_when_it_is_due() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transaction_that_fits_no_block_causes_no_empty_ones() {
-    let mut genesis = on_demand();
+    let mut genesis = Genesis::on_demand();
     genesis.ibft2["maxproposalbytes"] = json!(40_000);
     let node = Node::new(&genesis);
     let mut engine = Running::start(&node);
@@ -188,17 +152,18 @@ async fn a_transaction_that_fits_no_block_causes_no_empty_ones() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_of_several_validators_produces_nothing() {
     let validators = vec![validator_key().address(), signer(1).address()];
-    let node = Node::new(&Genesis { validators, ..fast(json!({})) });
+    let node = Node::new(&Genesis { validators, ..Genesis::fast(json!({})) });
     let mut engine = Running::start(&node);
     assert!(engine.stays_quiet().await);
     engine.stop().await;
-    assert_eq!(node.sign_store().unwrap().record().height, 0);
+    assert_eq!(record(&node).position().height, 0);
+    assert_eq!(messages_of(&node.path("messages"), node.key.address()), []);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_is_no_validator_produces_nothing() {
     let validators = vec![signer(1).address()];
-    let node = Node::new(&Genesis { validators, ..fast(json!({})) });
+    let node = Node::new(&Genesis { validators, ..Genesis::fast(json!({})) });
     let mut engine = Running::start(&node);
     assert!(engine.stays_quiet().await);
     engine.stop().await;
@@ -207,11 +172,14 @@ async fn a_node_that_is_no_validator_produces_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_stops_production_until_there_is_space() {
-    let node = Node::new(&fast(json!({})));
+    // A round in which nothing is proposed ends after a second.
+    let timeouts = json!({"requesttimeoutseconds": 1, "roundtimeoutcapseconds": 1});
+    let node = Node::new(&Genesis::fast(timeouts));
     // A file system without a free byte, and later one with some.
     let (watched, next) = (node.path("watched"), node.path("next"));
     symlink(Path::new("/proc"), &watched).unwrap();
-    let mut engine = Running::of(&node, node.engine_with(watched.clone(), 1));
+    let mut engine =
+        Running::of(EngineParts { data_dir: watched.clone(), min_free_bytes: 1, ..parts(&node) });
     assert!(engine.stays_quiet().await);
     symlink(node.dir.path(), &next).unwrap();
     fs::rename(&next, &watched).unwrap();
@@ -221,20 +189,21 @@ async fn a_full_disk_stops_production_until_there_is_space() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_write_of_the_sign_state_stops_the_engine_before_anything_is_shown() {
-    let node = Node::new(&fast(json!({})));
+    let node = Node::new(&Genesis::fast(json!({})));
     // The next record goes to the other slot; a folder there cannot be written, not even by root.
-    fs::create_dir(node.path("sign").join("slot-0")).unwrap();
-    let engine = node.sign_store();
-    assert!(engine.is_err(), "a slot that cannot be read is an error at the start");
-    fs::remove_dir(node.path("sign").join("slot-0")).unwrap();
+    let other = node.path("sign").join("slot-1");
+    fs::create_dir(&other).unwrap();
+    assert!(node.sign_state().is_err(), "a slot that cannot be read is an error at the start");
+    fs::remove_dir(&other).unwrap();
 
-    let engine = node.engine();
-    fs::create_dir(node.path("sign").join("slot-0")).unwrap();
-    let running = Running::of(&node, engine);
+    let parts = parts(&node);
+    fs::create_dir(&other).unwrap();
+    let running = Running::of(parts);
     let error = running.ended().await.unwrap_err();
     assert!(matches!(error, EngineError::SignState(SignStateError::Io { .. })), "{error}");
-    assert!(error.forbids_signing());
+    assert!(!error.is_transient());
     assert_eq!(node.head().0, 0);
+    assert_eq!(messages_of(&node.path("messages"), node.key.address()), []);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -245,7 +214,8 @@ async fn a_refused_block_is_tried_again() {
         let attempt = counter.fetch_add(1, Ordering::Relaxed);
         if attempt < 6 { Err("not yet".to_owned()) } else { Ok(()) }
     });
-    let node = Node::with_validation(&fast(json!({})), Some(validation));
+    let timeouts = json!({"requesttimeoutseconds": 1, "roundtimeoutcapseconds": 1});
+    let node = Node::with_validation(&Genesis::fast(timeouts), Some(validation));
     let mut engine = Running::start(&node);
     assert_eq!(engine.next().await.number(), 1);
     engine.stop().await;
@@ -267,7 +237,7 @@ async fn a_clock_set_back_does_not_stop_production() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_announced_is_committed_and_the_rounds_are_recorded() {
-    let node = Node::new(&on_demand());
+    let node = Node::new(&Genesis::on_demand());
     let mut engine = Running::start(&node);
     node.add(vec![transfer(0, 0)]);
     let block = engine.next().await;
