@@ -284,6 +284,9 @@ impl<C: Crypto> Core<C> {
         self.doubt.marked = 0;
         // Not even in a later round of that height: who knows in which it has signed before.
         self.record.start_over(RoundId::new(height, u32::MAX));
+        // A restart before the next signature must not fall into the same doubt again: two of four that
+        // do would wait for each other.
+        self.persist();
         self.report(Report::DoubtOver { height });
     }
 

@@ -97,6 +97,10 @@ impl<C: Crypto> Core<C> {
             return;
         }
         self.note_mark(author, &message);
+        if self.is_connection_of(peer, &author) {
+            // Who works on this height has the block before it.
+            self.hint(peer, self.head.header.number);
+        }
         if self.height.finalising.is_some() {
             if let Message::Commit(signed) = &message {
                 self.late_seal(author, signed);

@@ -54,6 +54,17 @@ fn it_signs_nothing_until_others_have_finalised_what_it_may_have_signed() {
 }
 
 #[test]
+fn the_end_of_a_doubt_survives_a_restart() {
+    let mut one = without_record();
+    finalised(&mut one, 0);
+    assert!(!one.net.core(1).in_doubt());
+    one.net.crash(1);
+    one.net.start(1);
+    assert!(!one.net.core(1).in_doubt(), "nothing was signed, and still it is known");
+    assert_eq!(one.net.record(1).position(), RoundId::new(1, u32::MAX));
+}
+
+#[test]
 fn it_does_not_commit_the_height_that_ends_the_doubt() {
     // Finalised by Commits of the others; the lost record may hold a Commit for another block.
     let mut one = without_record();
