@@ -9,6 +9,7 @@ pub mod chain;
 pub mod import;
 pub mod load;
 pub mod machine;
+pub mod network;
 pub mod report;
 pub mod stats;
 pub mod subject;

@@ -150,13 +150,15 @@ pub async fn prepare(client: &Client, plan: &Plan) -> Result<()> {
     Ok(())
 }
 
-/// Sends all bodies over their connections at once. Returns when the last is answered.
+/// Sends all bodies over their connections at once, in turn to each of `servers`. Returns when the last
+/// is answered.
 ///
 /// # Errors
 /// If a connection breaks or a transaction is refused.
-pub async fn send(server: SocketAddr, bodies: Vec<Vec<Bytes>>) -> Result<Duration> {
+pub async fn send(servers: &[SocketAddr], bodies: Vec<Vec<Bytes>>) -> Result<Duration> {
     let start = Instant::now();
-    let connections = bodies.into_iter().map(|bodies| async move {
+    let servers = servers.iter().copied().cycle();
+    let connections = bodies.into_iter().zip(servers).map(|(bodies, server)| async move {
         let mut connection = Connection::open(server).await?;
         for body in bodies {
             let answer = connection.post(body).await?;

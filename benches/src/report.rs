@@ -3,6 +3,7 @@
 use crate::{
     import::Import,
     machine::Machine,
+    network::Networks,
     stats::{Summary, number},
     throughput::{Memory, Throughput, of},
 };
@@ -18,6 +19,8 @@ pub struct Report {
     pub machine: Machine,
     /// Rows of throughput.
     pub throughput: Vec<Throughput>,
+    /// Rows of networks.
+    pub networks: Option<Networks>,
     /// The row of block import.
     pub import: Option<Import>,
     /// Memory of the node.
@@ -62,6 +65,7 @@ impl Report {
         for row in &self.throughput {
             lines.extend(throughput_lines(row));
         }
+        lines.extend(self.networks.iter().flat_map(network_lines));
         lines.extend(self.import.iter().flat_map(import_lines));
         if let Some(Memory { idle_mib, loaded_mib, transactions }) = &self.memory {
             let (idle, loaded) = (number(*idle_mib), number(*loaded_mib));
@@ -121,6 +125,39 @@ fn throughput_lines(row: &Throughput) -> Vec<String> {
         of(&row.anvil, |s| s.cpu_us),
     );
     vec![rate, cpu]
+}
+
+fn network_lines(networks: &Networks) -> Vec<String> {
+    let rate = line(
+        "T5",
+        "transfers into 4 validators final a second",
+        "≥ 0.7 ×",
+        networks.of(|round| round.network.per_second),
+        "anvil",
+        networks.of(|round| round.anvil.per_second),
+    );
+    let own = |what: &str, figure: Option<Summary>, aim: &str| {
+        let shown = figure.map_or_else(|| "every round was disturbed".to_owned(), |it| it.show());
+        format!("| T5 | {what} | {shown} | – | – | {aim} |")
+    };
+    let agreement = &networks.agreement;
+    vec![
+        rate,
+        own("missed rounds", networks.of(|round| round.missed_rounds as f64), "0"),
+        own("seconds from pool to final, p50", networks.of(|round| round.to_final_p50), "–"),
+        own("seconds from pool to final, p99", networks.of(|round| round.to_final_p99), "–"),
+        own("memory of a validator, MiB", networks.of(|round| round.network.resident_mib), "≤ 600"),
+        format!(
+            "| T6 | agreement on an empty block, 4 validators, p50 of {} in ms | {} | 3 hops of {} and 5 syncs of {}: {} | {} × | ≤ 3 × |",
+            agreement.blocks,
+            number(agreement.p50),
+            number(agreement.hop),
+            number(agreement.sync),
+            number(agreement.floor),
+            number(agreement.p50 / agreement.floor)
+        ),
+        format!("| T6 | the same, p99 in ms | {} | – | – | ≤ 50 |", number(agreement.p99)),
+    ]
 }
 
 fn import_lines(import: &Import) -> Vec<String> {

@@ -17,7 +17,7 @@ use tokio::process::{Child, Command};
 /// Chain id of both.
 pub const CHAIN_ID: u64 = 7251;
 /// Gas limit of a block, for both: more than a second's work of either.
-const GAS_LIMIT: u64 = 2_000_000_000;
+pub const GAS_LIMIT: u64 = 2_000_000_000;
 /// Coins of each funded account, in wei.
 const FUNDS: u128 = 1_000_000_000_000_000_000_000_000;
 

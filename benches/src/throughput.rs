@@ -80,7 +80,7 @@ pub async fn memory(programs: &Programs, transactions: usize) -> Result<Memory> 
             .bodies
             .iter_mut()
             .map(|bodies| bodies.drain(..bodies.len().min(part / 400)).collect::<Vec<_>>());
-        load::send(node.address(), bodies.collect()).await?;
+        load::send(&[node.address()], bodies.collect()).await?;
         from = load::mined(&client, from, part).await?;
         left -= part;
     }
@@ -145,7 +145,7 @@ async fn sample(subject: Subject, programs: &Programs, plan: &Plan) -> Result<Sa
     load::prepare(&client, plan).await?;
     let from = client.block_number().await?;
     let (cpu, own, start) = (node.cpu_time()?, own_cpu_time()?, Instant::now());
-    let sent = load::send(node.address(), plan.bodies.clone()).await?;
+    let sent = load::send(&[node.address()], plan.bodies.clone()).await?;
     load::mined(&client, from, plan.transactions).await?;
     let wall = start.elapsed();
     let (cpu, own) = (node.cpu_time()? - cpu, own_cpu_time()? - own);

@@ -28,4 +28,4 @@ fi
     --node "$CARGO_TARGET_DIR/release/peruri-node" \
     --anvil testnet/e2e/node_modules/.bin/anvil \
     --criterion "$CARGO_TARGET_DIR/criterion" \
-    --rows "${ROWS:-T1,T3,T15,memory}" --rounds "${ROUNDS:-5}" --out "$out"
+    --rows "${ROWS:-T1,T3,T5,T15,memory}" --rounds "${ROUNDS:-5}" --out "$out"

@@ -5,6 +5,7 @@ use eyre::{Result, ensure};
 use peruri_benches::{
     import,
     machine::Machine,
+    network,
     report::{Report, criterion_parts},
     subject::Programs,
     throughput::{self, T1, T2, T3},
@@ -21,7 +22,7 @@ struct Arguments {
     #[arg(long)]
     anvil: PathBuf,
     /// Rows to measure.
-    #[arg(long, value_delimiter = ',', default_value = "T1,T3,T15,memory")]
+    #[arg(long, value_delimiter = ',', default_value = "T1,T3,T5,T15,memory")]
     rows: Vec<String>,
     /// Interleaved rounds.
     #[arg(long, default_value_t = 5)]
@@ -70,12 +71,21 @@ fn main() -> Result<()> {
             arguments.rounds,
         ))?);
     }
+    let networks = match wanted("T5") {
+        true => Some(runtime.block_on(network::measure(
+            &programs,
+            arguments.transactions / 2,
+            arguments.rounds,
+        ))?),
+        false => None,
+    };
     let memory = match wanted("memory") {
         true => Some(runtime.block_on(throughput::memory(&programs, 1_024_000))?),
         false => None,
     };
     let parts = arguments.criterion.as_deref().map_or(Ok(Vec::new()), criterion_parts)?;
-    let report = Report { machine: Machine::read()?, throughput: measured, import, memory, parts };
+    let machine = Machine::read()?;
+    let report = Report { machine, throughput: measured, networks, import, memory, parts };
     report.write(&arguments.out)?;
     println!("{}", report.table());
     Ok(())

@@ -70,6 +70,9 @@ pub(super) fn create_network(
         got: e.to_string(),
     })?;
     genesis["alloc"] = alloc(funded);
+    if let Some(gas_limit) = options.gas_limit {
+        genesis["gasLimit"] = format!("{gas_limit:#x}").into();
+    }
     let text = format!("{genesis:#}\n");
     fs::write(&path, text).map_err(TestnetError::io(path.display().to_string()))
 }

@@ -73,6 +73,11 @@ impl Member {
         (self.options.ip, self.options.ports.http.unwrap_or_default()).into()
     }
 
+    /// Address of its WebSocket server.
+    pub fn ws(&self) -> SocketAddr {
+        (self.options.ip, self.options.ports.ws.unwrap_or_default()).into()
+    }
+
     /// A new client of its JSON-RPC server.
     pub fn client(&self) -> Client {
         Client::new(self.rpc())

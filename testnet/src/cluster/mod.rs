@@ -26,6 +26,7 @@ use crate::{
     Clock, DEV_KEYS, GenesisFile, Network, Node, Placement, Result, TestnetError, Topology,
     dev_wallet, write_secret,
 };
+use alloy_primitives::Address;
 use std::{
     ffi::OsString,
     fs,
@@ -48,6 +49,10 @@ pub struct ClusterOptions {
     pub followers: usize,
     /// Seconds between blocks.
     pub block_period: u64,
+    /// Gas limit of a block; `None` leaves the pilot's.
+    pub gas_limit: Option<u64>,
+    /// Accounts with coins besides the development accounts.
+    pub funded: Vec<Address>,
     /// Names of the nodes in their order; one without a name here is called `nodeN`.
     pub names: Vec<String>,
     /// How the nodes are kept apart.
@@ -71,6 +76,8 @@ impl ClusterOptions {
             validators,
             followers: 0,
             block_period: 1,
+            gas_limit: None,
+            funded: Vec::new(),
             names: Vec::new(),
             placement: Placement::best(),
             disks: DiskChoice::Plain,
@@ -105,7 +112,8 @@ impl Cluster {
         let network = Network { chain_id: GenesisFile::pilot().chain_id, max_fee_per_gas: 0 };
         let identities = files::identities(&options.names, count, network)?;
         let dev_accounts = (0..DEV_KEYS.len()).map(|it| Ok(dev_wallet(it, network)?.address()));
-        let funded = dev_accounts.collect::<Result<Vec<_>>>()?;
+        let mut funded = dev_accounts.collect::<Result<Vec<_>>>()?;
+        funded.extend(&options.funded);
         let config = folder.join(CONFIG);
         files::create_network(&options, &config, &identities, &topology, &funded)?;
         let clocks = options.clocks.then(|| Clock::compile(folder)).transpose()?;
