@@ -4,7 +4,7 @@ mod chaos;
 
 use chaos::ChaosArguments;
 use clap::{Args, Parser, Subcommand};
-use eyre::{Result, WrapErr, ensure};
+use eyre::{Result, WrapErr};
 use peruri_testnet::{
     Cluster, ClusterOptions, NodeStatus, Placement, clear, down, namespaces_obstacle, status,
     stop_signal,
