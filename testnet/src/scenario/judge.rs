@@ -58,7 +58,9 @@ pub(super) async fn judge_outcome(
     outcome.stage.load.set_rate(0.0, 1);
     let seen = outcome.stage.observer.seen();
     let end = outcome.stage.observer.now();
-    outcome.wait_for_all(&seen, bounds.healthy).await?;
+    // What is missing on a node is judged below all the same: it may be lost for good.
+    let complete = outcome.wait_for_all(&seen, bounds.healthy).await;
+    judge.check(&format!("{name}: all nodes have every block that was shown"), complete);
     let chains = outcome.download().await?;
     judge_chains(name, &chains, &seen, judge);
     outcome.judge_receipts(name, &seen, judge).await?;
