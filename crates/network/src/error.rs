@@ -173,7 +173,17 @@ pub enum RequestError {
     Io(#[from] io::Error),
     /// The answer is not a valid frame.
     #[error("bad answer: {0}")]
-    Frame(#[from] FrameError),
+    Frame(FrameError),
+}
+
+/// A stream that breaks within a frame is a broken stream, not a bad answer.
+impl From<FrameError> for RequestError {
+    fn from(error: FrameError) -> Self {
+        match error {
+            FrameError::Io(source) => Self::Io(source),
+            error => Self::Frame(error),
+        }
+    }
 }
 
 /// A frame that a peer must not send.

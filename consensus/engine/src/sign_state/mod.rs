@@ -34,6 +34,15 @@ pub enum SignStateError {
         /// Folder that was searched.
         path: PathBuf,
     },
+    /// The sign state was moved to another machine.
+    #[error(
+        "the sign state of {path} was exported: this validator signs elsewhere now; \
+         bring it back by `consensus sign-state import` if it does not"
+    )]
+    Exported {
+        /// Folder that it was exported from.
+        path: PathBuf,
+    },
     /// `init` found a sign state.
     #[error("a sign state exists already in {path}; it is never overwritten")]
     Exists {

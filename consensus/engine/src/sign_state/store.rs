@@ -12,6 +12,8 @@ use std::{
 
 /// File whose lock keeps a second process out.
 const LOCK: &str = "LOCK";
+/// File that stands in a folder whose content was moved elsewhere.
+const EXPORTED: &str = "EXPORTED";
 /// Ending of the files that hold blocks.
 const BLOCK_SUFFIX: &str = ".block";
 
@@ -54,6 +56,7 @@ impl SignStore {
         genesis_hash: B256,
         validator: Address,
     ) -> Result<Self, SignStateError> {
+        refuse_exported(path)?;
         if [0, 1].iter().any(|i| slot_path(path, *i).exists()) {
             return Err(SignStateError::Exists { path: path.to_owned() });
         }
@@ -78,13 +81,14 @@ impl SignStore {
     /// damaged is no error here: who has lost its memory is in doubt, and the core decides.
     ///
     /// # Errors
-    /// [`SignStateError::Locked`], [`SignStateError::WrongChain`],
+    /// [`SignStateError::Exported`], [`SignStateError::Locked`], [`SignStateError::WrongChain`],
     /// [`SignStateError::WrongValidator`], or the failed read or sync.
     pub fn open(
         path: &Path,
         genesis_hash: B256,
         validator: Address,
     ) -> Result<FoundSignState, SignStateError> {
+        refuse_exported(path)?;
         let mut store = Self::empty(path)?;
         let slots = match read_slots(path) {
             Ok(slots) => slots,
@@ -123,6 +127,27 @@ impl SignStore {
             .newest()
             .map(|(_, record)| record.clone())
             .ok_or_else(|| SignStateError::Damaged { path: path.to_owned(), reason: reason() })
+    }
+
+    /// Copies everything into the new folder `to` and leaves a folder behind that cannot be opened any
+    /// more: one key has one sign state.
+    ///
+    /// # Errors
+    /// If the copy cannot be made durable; then the sign state stays where it is.
+    pub fn export(self, to: &Path) -> Result<(), SignStateError> {
+        fs::create_dir(to).map_err(io_error("create", to))?;
+        let mut moved = Vec::new();
+        for entry in fs::read_dir(&self.path).map_err(io_error("read", &self.path))? {
+            let entry = entry.map_err(io_error("read", &self.path))?;
+            if entry.file_name() != LOCK {
+                let bytes = fs::read(entry.path()).map_err(io_error("read", &entry.path()))?;
+                write_synced(&to.join(entry.file_name()), &bytes)?;
+                moved.push(entry.path());
+            }
+        }
+        sync_dir(to)?;
+        write_synced(&self.path.join(EXPORTED), to.as_os_str().as_encoded_bytes())?;
+        moved.iter().try_for_each(|path| remove(path))
     }
 
     /// Makes `block` durable if there is one, then the record that names it. When this returns, what
@@ -170,6 +195,13 @@ impl FoundSignState {
     const fn without_record(store: SignStore, record: StoredRecord) -> Self {
         Self { store, record, blocks: Vec::new() }
     }
+}
+
+fn refuse_exported(path: &Path) -> Result<(), SignStateError> {
+    if path.join(EXPORTED).exists() {
+        return Err(SignStateError::Exported { path: path.to_owned() });
+    }
+    Ok(())
 }
 
 fn check_owner(
@@ -493,6 +525,20 @@ mod tests {
         fs::write(block_path(&store.path, block(1).hash()), alloy_rlp::encode(block(2))).unwrap();
         let found = reopen(store);
         assert_eq!((height_of(&found), found.blocks.len()), (1, 0));
+    }
+
+    #[test]
+    fn an_exported_sign_state_is_whole_there_and_closed_here() {
+        let (dir, mut store) = store();
+        persist(&mut store, 1).unwrap();
+        let (here, there) = (store.path.clone(), dir.path().join("there"));
+        store.export(&there).unwrap();
+        let again = SignStore::open(&here, GENESIS, VALIDATOR);
+        assert!(matches!(again, Err(SignStateError::Exported { .. })), "{again:?}");
+        let anew = SignStore::create(&here, GENESIS, VALIDATOR);
+        assert!(matches!(anew, Err(SignStateError::Exported { .. })), "{anew:?}");
+        let found = SignStore::open(&there, GENESIS, VALIDATOR).unwrap();
+        assert_eq!((height_of(&found), found.blocks.len()), (1, 1));
     }
 
     #[test]

@@ -115,7 +115,8 @@ async fn a_request_ends_with_its_session() {
         })
         .await;
     b.handle.disconnect(at_b.session, "enough").unwrap();
-    assert!(matches!(asked.await.unwrap(), Err(RequestError::Io(_))));
+    let asked = asked.await.unwrap();
+    assert!(matches!(asked, Err(RequestError::Io(_))), "{asked:?}");
     drop(respond);
     eventually("the end of the session", || async {
         let gone = a.handle.send(at_a.session, b"?".to_vec().into());

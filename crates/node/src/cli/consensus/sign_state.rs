@@ -43,7 +43,8 @@ enum Action {
     },
     /// Move the sign state of a stopped validator into a new folder, for another machine
     ///
-    /// What is left here is renamed and cannot be used any more: one key, one sign state.
+    /// What is left here is closed: a node with this key does not start on it any more. One key has one
+    /// sign state.
     Export {
         /// New folder
         to: PathBuf,
@@ -122,17 +123,12 @@ fn release(config: &Config, path: &Path, height: u64, round: u32) -> eyre::Resul
 fn export(config: &Config, path: &Path, to: &Path) -> eyre::Result<()> {
     let chain = environment::load_chain(&config.chain)?;
     let key = environment::load_key(config)?;
-    // Held until the end: the validator must not run.
+    // Locked until the end: the validator must not run.
     let found =
         SignStore::open(path, chain.spec.genesis_hash(), key.address()).or_usage("sign state")?;
-    copy_folder(path, to)?;
-    let mut retired = path.as_os_str().to_owned();
-    retired.push(".exported");
-    let retired = PathBuf::from(retired);
-    fs::rename(path, &retired).wrap_err_with(|| path.display().to_string())?;
-    drop(found);
+    found.store.export(to).or_usage("export")?;
     println!("written  {}", to.display());
-    println!("retired  {}", retired.display());
+    println!("closed   {}", path.display());
     Ok(())
 }
 
