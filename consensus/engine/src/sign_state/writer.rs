@@ -4,7 +4,7 @@ use super::{SignStateError, SignStore};
 use peruri_ibft2::{Block, SignRecord, core::PersistToken};
 use std::sync::Arc;
 use tokio::{
-    sync::mpsc::{Receiver, Sender, UnboundedSender, channel},
+    sync::mpsc::{Receiver, Sender, UnboundedSender, channel, error::TrySendError},
     task::JoinHandle,
 };
 
@@ -46,12 +46,16 @@ impl SignWriter {
         Self { writes, task }
     }
 
-    /// Hands over a write; they are carried out in order.
+    /// Hands over a write; they are carried out in order. After a failed one nothing is taken any more:
+    /// its failure is on the way to the driver, and it names the cause.
     ///
     /// # Errors
-    /// [`SignStateError::Failed`] if the thread has ended or is hopelessly late.
+    /// [`SignStateError::Failed`] if the thread is hopelessly late.
     pub(crate) fn write(&self, write: Write) -> Result<(), SignStateError> {
-        self.writes.try_send(write).map_err(|_| SignStateError::Failed)
+        match self.writes.try_send(write) {
+            Ok(()) | Err(TrySendError::Closed(_)) => Ok(()),
+            Err(TrySendError::Full(_)) => Err(SignStateError::Failed),
+        }
     }
 
     /// Waits until everything is written.
@@ -77,5 +81,33 @@ fn run<E: From<Written>>(
         if failed {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use alloy_primitives::{Address, B256};
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_cause_of_a_failed_write_is_told_and_what_comes_after_it_is_not_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sign");
+        let store = SignStore::create(&path, B256::ZERO, Address::ZERO).unwrap();
+        let (done, mut results) = tokio::sync::mpsc::unbounded_channel::<Written>();
+        let writer = SignWriter::start(store, done);
+        // The next record goes to the other slot; a folder there cannot be written, not even by root.
+        std::fs::create_dir(path.join("slot-1")).unwrap();
+        for token in 1..=3 {
+            let record = Box::new(SignRecord::first(B256::ZERO, Address::ZERO));
+            writer.write(Write { token: PersistToken(token), record, block: None }).unwrap();
+        }
+        let first = results.recv().await.unwrap();
+        assert_eq!(first.token, PersistToken(1));
+        assert!(matches!(first.sequence, Err(SignStateError::Io { .. })), "{first:?}");
+        writer.finish().await;
+        assert!(results.recv().await.is_none());
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::LIMIT;
 use alloy_primitives::Address;
-use eyre::{Result, eyre};
+use eyre::{Result, WrapErr, eyre};
 use peruri_testnet::{Client, Cluster, ClusterOptions, Member, Placement, clear, free_port};
 use std::{
     collections::BTreeMap,
@@ -33,7 +33,7 @@ pub(crate) struct Pilot {
 impl Pilot {
     /// Makes keys, genesis file, node list and data folders under `out`.
     pub(crate) async fn create(program: &Path, out: &Path, check: bool) -> Result<Self> {
-        let folder = clear(out).await?;
+        let folder = clear(out).await.wrap_err("remove it, or give another folder with --out")?;
         let program = program.canonicalize()?;
         let mut cluster = Cluster::create(ClusterOptions {
             followers: NAMES.len() - VALIDATORS,
