@@ -120,10 +120,12 @@ impl Router {
         let provider = self.provider.clone();
         // How many run at a time is bounded by the network, peer by peer.
         tokio::task::spawn_blocking(move || match serve::answer(&provider, request) {
-            Ok(answer) => {
+            Ok(Some(answer)) => {
                 // Who asked may be gone by now.
                 let _ = respond.send(answer);
             }
+            // Dropping the responder says that there is no answer.
+            Ok(None) => {}
             Err(error) => error!(target: "sync", %error, "blocks cannot be read for a peer"),
         });
     }

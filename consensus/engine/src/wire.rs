@@ -8,7 +8,7 @@
 //!
 //! | request | answer |
 //! |---|---|
-//! | RLP of first number and count | the blocks with their seals, RLP, one after the other: as many as there are, at most as many as were asked for and about 8 MiB; at least one if there is one |
+//! | RLP of first number and count | the blocks with their seals, RLP, one after the other: as many as there are, at most as many as were asked for and about 8 MiB; at least one; no answer if there is none |
 
 use alloy_primitives::{B256, Bytes};
 use alloy_rlp::{Decodable, Encodable, RlpDecodable, RlpEncodable};

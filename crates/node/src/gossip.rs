@@ -8,10 +8,10 @@
 //! published again: it may have been sent while nobody was connected.
 
 use alloy_eips::eip2718::Encodable2718;
-use alloy_primitives::Bytes;
+use alloy_primitives::{Bytes, TxHash};
 use alloy_rlp::Decodable;
 use peruri_engine::Gossip;
-use peruri_network::{NetworkHandle, SessionId, Verdict};
+use peruri_network::{NetworkHandle, Verdict};
 use peruri_txpool::{
     Pool, PoolErrorKind, PoolResult, TransactionOrigin, TransactionPool, ValidPoolTransaction,
 };
@@ -64,7 +64,7 @@ impl TransactionGossip {
             })
             .await;
             let verdict = match added {
-                Ok(Some(results)) => self.judge(session, &results),
+                Ok(Some(results)) => judge(&results),
                 Ok(None) => Verdict::Reject,
                 Err(error) => {
                     warn!(target: "txpool", %error, "gossip not taken");
@@ -74,31 +74,6 @@ impl TransactionGossip {
             if let Err(error) = self.network.report_gossip(id, session, verdict) {
                 debug!(target: "txpool", %session, %error, "gossip not judged");
             }
-        }
-    }
-
-    /// Good if one of the transactions was taken or is known; nobody hands on what nobody takes.
-    fn judge(
-        &self,
-        session: SessionId,
-        results: &[PoolResult<alloy_primitives::TxHash>],
-    ) -> Verdict {
-        let is_fault = |result: &PoolResult<_>| {
-            result.as_ref().is_err_and(|error| {
-                matches!(error.kind, PoolErrorKind::Decode(_) | PoolErrorKind::InvalidSignature)
-            })
-        };
-        let is_good = |result: &PoolResult<_>| match result {
-            Ok(_) => true,
-            Err(error) => matches!(error.kind, PoolErrorKind::AlreadyKnown),
-        };
-        if results.iter().any(is_fault) {
-            debug!(target: "txpool", %session, "gossip with a broken transaction");
-            Verdict::Reject
-        } else if results.iter().any(is_good) {
-            Verdict::Accept
-        } else {
-            Verdict::Ignore
         }
     }
 
@@ -156,6 +131,26 @@ impl TransactionGossip {
     }
 }
 
+/// Good if one of the transactions was taken or is known; nobody hands on what nobody takes.
+fn judge(results: &[PoolResult<TxHash>]) -> Verdict {
+    let is_fault = |result: &PoolResult<_>| {
+        result.as_ref().is_err_and(|error| {
+            matches!(error.kind, PoolErrorKind::Decode(_) | PoolErrorKind::InvalidSignature)
+        })
+    };
+    let is_good = |result: &PoolResult<_>| match result {
+        Ok(_) => true,
+        Err(error) => matches!(error.kind, PoolErrorKind::AlreadyKnown),
+    };
+    if results.iter().any(is_fault) {
+        Verdict::Reject
+    } else if results.iter().any(is_good) {
+        Verdict::Accept
+    } else {
+        Verdict::Ignore
+    }
+}
+
 /// The transactions of a message; `None` if it is none.
 fn decode(message: &Bytes) -> Option<Vec<Bytes>> {
     let mut rest = message.get(8..)?;
@@ -169,6 +164,7 @@ fn decode(message: &Bytes) -> Option<Vec<Bytes>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use peruri_txpool::PoolError;
 
     #[test]
     fn a_message_is_a_number_and_a_list() {
@@ -181,6 +177,16 @@ mod tests {
         assert_eq!(decode(&message.clone().into()), Some(expected));
         message.push(0x83);
         assert_eq!(decode(&message.into()), None);
+    }
+
+    #[test]
+    fn a_broken_transaction_condemns_a_message_and_a_known_one_is_as_good_as_a_new_one() {
+        let good = || Ok(TxHash::ZERO);
+        let bad = |kind| Err(PoolError::new(TxHash::ZERO, kind));
+        assert_eq!(judge(&[good(), bad(PoolErrorKind::NonceMax)]), Verdict::Accept);
+        assert_eq!(judge(&[bad(PoolErrorKind::AlreadyKnown)]), Verdict::Accept);
+        assert_eq!(judge(&[bad(PoolErrorKind::NonceMax)]), Verdict::Ignore);
+        assert_eq!(judge(&[good(), bad(PoolErrorKind::InvalidSignature)]), Verdict::Reject);
     }
 
     #[test]

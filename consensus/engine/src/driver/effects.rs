@@ -10,7 +10,7 @@ use crate::{
     wire::{Frame, NewBlock},
 };
 use peruri_ibft2::{
-    Block, BlockHash, Seal,
+    Block, Seal,
     core::{Effect, Input, PersistToken, RequestId},
     fresh_timestamp, recover_seals,
 };
@@ -49,16 +49,14 @@ impl Driver {
             Effect::SetTimer { id, at } => self.timers.set(id, at),
             Effect::CancelTimer { id } => self.timers.cancel(id),
             Effect::BuildBlock { request, parent, round, coinbase, extra_data, not_before } => {
-                let now = clock::unix_millis();
-                let fresh =
-                    clock::header_time(&self.schedule, &self.head, fresh_timestamp(now, round));
-                self.build(request, parent, |driver| BlockOrder {
-                    parent: driver.head.clone(),
-                    validators: driver.core.validators().clone(),
-                    coinbase,
-                    extra_data,
-                    timestamp: fresh.max(not_before),
-                });
+                // Otherwise the height is over, and nobody waits for the block.
+                if parent.0 == self.head.hash() {
+                    let timestamp = self.proposal_time(round).max(not_before);
+                    let parent = self.head.clone();
+                    let validators = self.core.validators().clone();
+                    let order = BlockOrder { parent, validators, coinbase, extra_data, timestamp };
+                    self.build(request, order);
+                }
             }
             Effect::CheckBlock { request, block, fresh } => self.check(request, block, fresh),
             Effect::AddSeals { height, seals } => {
@@ -84,17 +82,13 @@ impl Driver {
         Ok(())
     }
 
-    fn build(
-        &mut self,
-        request: RequestId,
-        parent: BlockHash,
-        order: impl FnOnce(&Self) -> BlockOrder,
-    ) {
-        if parent.0 != self.head.hash() {
-            // The height is over; nobody waits for this block.
-            return;
-        }
-        let order = order(self);
+    /// Time of a header that is fresh now, in seconds.
+    fn proposal_time(&self, round: u32) -> u64 {
+        let fresh = fresh_timestamp(clock::unix_millis(), round);
+        clock::header_time(&self.schedule, &self.head, fresh)
+    }
+
+    fn build(&mut self, request: RequestId, order: BlockOrder) {
         let (proposer, space, done) =
             (self.proposer.clone(), self.space.clone(), self.done.clone());
         self.busy = self.busy.saturating_add(1);
@@ -130,8 +124,7 @@ impl Driver {
         let sealed = block
             .sealed(round, seals.clone())
             .map_err(|source| EngineError::ExtraData { number, source })?;
-        let digest = sealed.digest();
-        let digest = digest.map_err(|source| EngineError::ExtraData { number, source })?;
+        let digest = sealed.digest().map_err(|source| EngineError::ExtraData { number, source })?;
         let authors = recover_seals(digest, &seals);
         let rounds = self.height_log.end(
             round,
@@ -249,7 +242,6 @@ impl Driver {
         if *self.core.validators() != before {
             self.peers.set_validators(self.core.validators());
         }
-        self.tell_of_peers()?;
         self.tell_of(block);
         self.drop_satisfied_wishes();
         if self.work.next_height(&self.head) {

@@ -249,7 +249,7 @@ impl Driver {
     fn on_peer(&mut self, event: PeerEvent) -> Result<(), EngineError> {
         match event {
             PeerEvent::Connected { session, address, head, mark } => {
-                self.peers.connected(session, address, head);
+                self.peers.connected(session, address);
                 let (peer, validator) = (peer_id(session), Some(address));
                 let mark = mark.map(|mark| *mark);
                 self.give(Input::PeerConnected { peer, validator, head, mark })
@@ -280,20 +280,9 @@ impl Driver {
                 Ok(())
             }
             PeerEvent::Head { session, number } => {
-                self.peers.announced(session, number);
-                Ok(())
+                self.give(Input::PeerHead { peer: peer_id(session), head: number })
             }
         }
-    }
-
-    /// Tells the core of peers that have gone on since it was told of them last: it takes one that
-    /// seems to be far behind for dead, and refuses votes that would need it.
-    fn tell_of_peers(&mut self) -> Result<(), EngineError> {
-        for (session, address, head) in self.peers.gone_on(self.head.number) {
-            let (peer, validator) = (peer_id(session), Some(address));
-            self.give(Input::PeerConnected { peer, validator, head, mark: None })?;
-        }
-        Ok(())
     }
 
     /// Something waits for a block. While the height waits for it, validators are told.

@@ -36,14 +36,6 @@ pub(super) enum DownloadError {
         /// What is wrong.
         reason: String,
     },
-    /// It does not have what it said it has.
-    #[error("no block {from} although the node's head is {head}")]
-    Missing {
-        /// The block.
-        from: u64,
-        /// The head that it told.
-        head: u64,
-    },
 }
 
 impl DownloadError {
@@ -51,7 +43,7 @@ impl DownloadError {
     pub(super) const fn weight(&self) -> f64 {
         match self {
             Self::Malformed { .. } => BAD_BLOCK,
-            Self::Request { .. } | Self::Missing { .. } => UNANSWERED,
+            Self::Request { .. } => UNANSWERED,
         }
     }
 
@@ -87,11 +79,7 @@ pub(super) async fn download(
         let mut answers: FuturesOrdered<_> =
             starts.filter(|start| *start <= target.head).map(ask).collect();
         while let Some((start, answer)) = answers.next().await {
-            let got = decode(start, &answer?)?;
-            if got.is_empty() {
-                return Err(DownloadError::Missing { from: start, head: target.head });
-            }
-            for block in got {
+            for block in decode(start, &answer?)? {
                 next = block.header.number.saturating_add(1);
                 if blocks.send(block).await.is_err() {
                     return Ok(());
@@ -110,9 +98,13 @@ pub(super) async fn download(
     Ok(())
 }
 
-/// The blocks of an answer, which must be numbered from `from` on.
+/// The blocks of an answer, which must be numbered from `from` on. There is at least one: a node that
+/// has none does not answer.
 fn decode(from: u64, answer: &Bytes) -> Result<Vec<Block>, DownloadError> {
     let malformed = |reason| DownloadError::Malformed { from, reason };
+    if answer.is_empty() {
+        return Err(malformed("no block".to_owned()));
+    }
     let mut rest = answer.as_ref();
     let mut blocks = Vec::new();
     let mut expected = from;
@@ -148,8 +140,7 @@ mod tests {
     #[test]
     fn blocks_of_an_answer_are_consecutive() {
         assert_eq!(decode(3, &answer(&[3, 4, 5])).unwrap().len(), 3);
-        assert!(decode(3, &Bytes::new()).unwrap().is_empty());
-        for bad in [answer(&[4]), answer(&[3, 5]), answer(&[3, 3])] {
+        for bad in [Bytes::new(), answer(&[4]), answer(&[3, 5]), answer(&[3, 3])] {
             assert!(decode(3, &bad).unwrap_err().is_fault());
         }
         let cut = answer(&[3]);

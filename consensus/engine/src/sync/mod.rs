@@ -23,7 +23,7 @@ use crate::{
     blame::{BAD_BLOCK, blame},
 };
 use download::download;
-use peruri_network::{NetworkHandle, SessionId};
+use peruri_network::NetworkHandle;
 use peruri_primitives::Block;
 use peruri_storage::{ExecutedBlock, ProviderFactory};
 use std::{convert::Infallible, ops::ControlFlow, sync::Arc, time::Duration};
@@ -127,7 +127,7 @@ impl Sync {
             warn!(target: "sync", session = target.session.0, %error, "blocks not received");
             // Consensus may have guessed wrongly what the node has; what it says itself binds it.
             if error.is_fault() || self.targets.claims(target.session, from) {
-                self.punish(target.session, error.weight(), error.to_string());
+                blame(&self.network, target.session, error.weight(), error.to_string());
             }
             self.targets.forget(target.session);
         }
@@ -135,7 +135,7 @@ impl Sync {
             Err(error) if error.is_refusal() => {
                 warn!(target: "sync", session = target.session.0, %error, "block refused");
                 self.targets.forget(target.session);
-                self.punish(target.session, BAD_BLOCK, error.to_string());
+                blame(&self.network, target.session, BAD_BLOCK, error.to_string());
             }
             Err(error) => return Err(error),
             Ok(()) if stored < from => self.targets.forget(target.session),
@@ -174,10 +174,6 @@ impl Sync {
             // An error means that the driver has ended.
             let _ = flushed.await;
         }
-    }
-
-    fn punish(&self, session: SessionId, weight: f64, reason: String) {
-        blame(&self.network, session, weight, reason);
     }
 }
 

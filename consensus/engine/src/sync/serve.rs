@@ -10,11 +10,14 @@ const ANSWER_BYTES: usize = 8 << 20;
 /// Blocks in an answer.
 const ANSWER_BLOCKS: u64 = 256;
 
-/// The blocks that `request` asks for. Blocking.
+/// The blocks that `request` asks for; `None` if the first of them is not here. Blocking.
 ///
 /// # Errors
 /// If the database cannot be read.
-pub(crate) fn answer(provider: &ProviderFactory, request: GetBlocks) -> ProviderResult<Bytes> {
+pub(crate) fn answer(
+    provider: &ProviderFactory,
+    request: GetBlocks,
+) -> ProviderResult<Option<Bytes>> {
     let mut out = Vec::new();
     let end = request.from.saturating_add(request.count.min(ANSWER_BLOCKS));
     for number in request.from..end {
@@ -24,5 +27,5 @@ pub(crate) fn answer(provider: &ProviderFactory, request: GetBlocks) -> Provider
         }
         block.encode(&mut out);
     }
-    Ok(out.into())
+    Ok((!out.is_empty()).then(|| out.into()))
 }

@@ -142,6 +142,14 @@ pub enum Input {
         /// The highest thing that it has seen this validator sign.
         mark: Option<Mark>,
     },
+    /// A connected node says that it has stored a block that is stored here too. What it has beyond is
+    /// the driver's to fetch.
+    PeerHead {
+        /// The connection.
+        peer: PeerId,
+        /// Number of the block; one above the newest stored block counts as that.
+        head: u64,
+    },
     /// A connection is gone.
     PeerDisconnected {
         /// The connection.

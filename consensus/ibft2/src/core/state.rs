@@ -174,6 +174,7 @@ impl<C: Crypto> Core<C> {
             Input::PeerConnected { peer, validator, head, mark } => {
                 self.on_connected(peer, validator, head, mark);
             }
+            Input::PeerHead { peer, head } => self.hint(peer, head.min(self.head.header.number)),
             Input::PeerDisconnected { peer } => self.on_disconnected(peer),
             Input::Vote { subject, wish } => self.on_wish(subject, wish),
         }

@@ -115,6 +115,8 @@ fn any_input(sent: Vec<Bytes>, net: &Net) -> impl Strategy<Value = Input> + use<
             let block = (*blocks[which.index(blocks.len())]).clone();
             Input::BlockBuilt { request: RequestId(request), block }
         }),
+        1 => (0usize..4, any::<u64>())
+            .prop_map(move |(who, head)| Input::PeerHead { peer: peer(who), head }),
         1 => (0usize..4, 0u64..9).prop_map(move |(who, head)| Input::PeerConnected {
             peer: peer(who),
             validator: Some(members[who]),

@@ -1,6 +1,6 @@
 //! The operator's wishes.
 
-use super::{DUE, Net, One, proposal_of};
+use super::{super::net::peer, DUE, Net, One, proposal_of};
 use crate::{
     config::Ibft2Config,
     core::{Input, Report, Wish},
@@ -57,6 +57,22 @@ fn a_vote_that_leaves_no_live_quorum_is_passed_over_unless_forced() {
         one.run(DUE);
         assert_eq!(vote(&one).map(|vote| vote.recipient), expected);
     }
+}
+
+#[test]
+fn a_member_far_behind_is_not_live_until_it_tells_a_newer_head() {
+    let mut net = Net::new(4);
+    (0..3).for_each(|member| net.start(member));
+    net.run(60 * DUE);
+    let mut one = One { net, me: 0 };
+    let head = u64::try_from(one.height()).unwrap();
+    assert!(head > 10, "{head}");
+    one.connect(3, 0);
+    let add = |one: &One| one.net.core(0).check_wish(FIFTH, ADD);
+    let refused = VoteRefused::NoQuorum { live: 3, needed: 4, members: 5 };
+    assert_eq!(add(&one), Err(refused));
+    one.net.step(0, Input::PeerHead { peer: peer(3), head });
+    assert_eq!(add(&one), Ok(()));
 }
 
 #[test]
