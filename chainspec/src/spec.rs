@@ -6,7 +6,7 @@ use crate::{
     forks::Forks,
     genesis::{genesis_header, parse_genesis},
     json::Node,
-    plog::{PLOG_ADDRESS, PlogConfig},
+    plog::PlogConfig,
 };
 use alloy_consensus::{BlockHeader, Header};
 use alloy_eips::{
@@ -19,6 +19,7 @@ use alloy_genesis::Genesis;
 use alloy_hardforks::{EthereumHardfork, EthereumHardforks, ForkCondition};
 use alloy_primitives::{Address, B256};
 use peruri_ibft2::{ExtraData, Ibft2Schedule, IbftHeader, MIX_HASH};
+use peruri_plog::PLOG_ADDRESS;
 use revm::primitives::hardfork::SpecId;
 
 /// Everything that makes this chain this chain: genesis block, forks, consensus, fee rules.
