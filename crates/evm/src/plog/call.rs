@@ -273,3 +273,85 @@ fn address(word: Word) -> Option<Address> {
 fn not_zero(address: &Address) -> bool {
     !address.is_zero()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use alloy_sol_types::SolInterface;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::plog::abi::IPlog::IPlogCalls;
+
+    fn examples() -> Vec<Vec<u8>> {
+        let (log, hash) = (B256::repeat_byte(1), B256::repeat_byte(2));
+        let append = |count: usize| IPlog::appendCall {
+            logId: log,
+            sourceId: 3,
+            firstSeq: 4,
+            entries: vec![5; count * ENTRY_LEN].into(),
+        };
+        let proof = |nodes| IPlog::verifyInclusionCall {
+            leaf: hash,
+            index: 5,
+            size: 6,
+            root: hash,
+            path: vec![hash; nodes],
+        };
+        let set_source =
+            IPlog::setSourceCall { sourceId: 9, signer: Address::repeat_byte(7), active: true };
+        vec![
+            append(1).abi_encode(),
+            append(8).abi_encode(),
+            proof(0).abi_encode(),
+            proof(3).abi_encode(),
+            set_source.abi_encode(),
+            IPlog::setWriterCall { logId: log, sourceId: 1, allowed: false }.abi_encode(),
+            IPlog::createLogCall { logId: log, mode: 1 }.abi_encode(),
+            IPlog::rootAtCall { logId: log, size: 77 }.abi_encode(),
+        ]
+    }
+
+    #[test]
+    fn good_calls_decode() {
+        for data in examples() {
+            assert!(Call::decode(&data, false).is_ok());
+        }
+        let examples = examples();
+        let decoded = Call::decode(&examples[1], false);
+        let Ok(Call::Append(append)) = decoded else { panic!("{decoded:?}") };
+        let log = B256::repeat_byte(1);
+        assert_eq!(append.place, Place { log, source: 3, first_seq: 4 });
+        assert_eq!(append.entries, [[5; ENTRY_LEN]; 8]);
+    }
+
+    proptest! {
+        /// What is accepted is the one encoding of its arguments.
+        #[test]
+        fn an_accepted_call_encodes_to_the_same_bytes(
+            which in 0usize..8,
+            changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+            cut in proptest::option::of(any::<prop::sample::Index>()),
+            more in 0usize..40,
+        ) {
+            let mut data = examples()[which].clone();
+            for (at, byte) in changes {
+                let at = at.index(data.len());
+                data[at] = byte;
+            }
+            if let Some(cut) = cut {
+                data.truncate(cut.index(data.len()));
+            }
+            data.extend(vec![0; more / 32 * 32]);
+            if Call::decode(&data, false).is_ok() {
+                let again = IPlogCalls::abi_decode(&data).unwrap();
+                prop_assert_eq!(again.abi_encode(), data);
+            }
+        }
+
+        #[test]
+        fn nonsense_is_refused_without_a_panic(data in proptest::collection::vec(any::<u8>(), 0..600)) {
+            prop_assert!(Call::decode(&data, false).is_err());
+        }
+    }
+}
