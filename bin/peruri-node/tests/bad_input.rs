@@ -86,17 +86,6 @@ fn a_malformed_genesis_is_named_by_field_and_position_and_writes_nothing() {
 }
 
 #[test]
-fn a_chain_with_a_transparency_log_is_refused_as_long_as_there_is_no_precompile() {
-    let folder = Folder::new();
-    let plog =
-        "\"plog\": {\"governance\": \"0x00000000000000000000000000000000000000aa\"}, \"ibft2\"";
-    let json = peruri_chainspec::DEV_JSON.replacen("\"ibft2\"", plog, 1);
-    let file = folder.file("genesis.json", json);
-    assert_refused(&folder.run(&["init", "--chain", path_text(&file)]), &["config.plog"]);
-    assert!(!folder.data().exists());
-}
-
-#[test]
 fn a_missing_genesis_file_lists_the_presets() {
     let folder = Folder::new();
     assert_refused(&folder.run(&["init", "--chain", "/nonexistent.json"]), &["pilot", "dev"]);

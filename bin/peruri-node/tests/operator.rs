@@ -200,3 +200,22 @@ fn a_command_for_a_node_that_does_not_run_says_where_it_looked() {
     assert_eq!(output.status.code(), Some(1), "{reason}");
     assert!(reason.contains(&port), "{reason}");
 }
+
+/// `config.plog` with a block that this database has long passed: it was made by other rules.
+#[test]
+fn a_transparency_log_cannot_begin_in_the_past() {
+    let mut node = Node::start();
+    while node.call("eth_blockNumber", "[]").contains("\"0x0\"") {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    node.process.kill().unwrap();
+    node.process.wait().unwrap();
+    let plog = "\"plog\": {\"block\": 1, \
+                \"governance\": \"0x00000000000000000000000000000000000000aa\"}, \"ibft2\"";
+    let file = node.dir.path().join("genesis.json");
+    fs::write(&file, peruri_chainspec::DEV_JSON.replacen("\"ibft2\"", plog, 1)).unwrap();
+    let output = node.run(&["node", "--chain", file.to_str().unwrap()]);
+    let reason = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{reason}");
+    assert!(reason.contains(": block ") && reason.contains("config.plog"), "{reason}");
+}

@@ -66,6 +66,7 @@ impl NodeBuilder {
         let Self { config, chain } = self;
         let lock = environment::lock(&config.data_dir())?;
         let provider = environment::open_database(&config, chain.spec.clone())?;
+        environment::check_state(&provider)?;
         announce(&config, &chain.spec, &provider)?;
         let pool = open_pool(&config, &chain.spec, &provider)?;
         let mut tasks = TaskManager::new();

@@ -7,6 +7,7 @@ use crate::{
 use alloy_signer_local::PrivateKeySigner;
 use eyre::WrapErr;
 use peruri_chainspec::{ChainSpec, DEV_JSON, DEV_VALIDATOR_KEY, PILOT_JSON};
+use peruri_evm::plog::check_plog_account;
 use peruri_storage::{DbOptions, HistoryWindows, ProviderError, ProviderFactory};
 use std::{
     path::{Path, PathBuf},
@@ -128,13 +129,6 @@ pub fn load_chain(chain: &str) -> eyre::Result<LoadedChain> {
     for notice in notices {
         info!(target: "node::chain", %notice, "genesis");
     }
-    if spec.plog().is_some() {
-        // Blocks made without the precompile would not replay with it.
-        return Err(UsageError::new(format!(
-            "genesis {chain}: config.plog: this version has no transparency log yet"
-        ))
-        .into());
-    }
     Ok(LoadedChain { spec: Arc::new(spec), json })
 }
 
@@ -159,6 +153,17 @@ pub fn open_database(config: &Config, spec: Arc<ChainSpec>) -> eyre::Result<Prov
     }
     let provider = ProviderFactory::open(&path, spec, options).map_err(database_error)?;
     if provider.is_initialised() { Ok(provider) } else { Err(not_initialised().into()) }
+}
+
+/// Checks that the newest state is one of the chain's rules, before anything is built on it: the
+/// account of the transparency log is there from its activation on.
+///
+/// # Errors
+/// [`UsageError`] with the block, if `config.plog` was added or moved to the past of this database.
+pub fn check_state(provider: &ProviderFactory) -> eyre::Result<()> {
+    let head = provider.last_header()?;
+    check_plog_account(provider.chain_spec(), head.header(), &*provider.latest()?)
+        .or_usage("database")
 }
 
 /// Wrong inputs (another chain, another schema) are the caller's mistake, the rest is the machine's.

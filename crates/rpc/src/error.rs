@@ -1,6 +1,6 @@
 //! Errors of methods and of the server, and the codes under which they go out.
 
-use alloy_primitives::{Bytes, hex};
+use alloy_primitives::{Address, Bytes, hex};
 use alloy_sol_types::{Panic, Revert, SolError};
 use jsonrpsee::types::{ErrorObject, ErrorObjectOwned};
 use peruri_storage::ProviderError;
@@ -17,6 +17,8 @@ pub const INTERNAL_ERROR: i32 = -32603;
 pub const LIMIT_EXCEEDED: i32 = -32005;
 /// History that this node does not keep (EIP-4444, execution-apis).
 pub const PRUNED_HISTORY: i32 = 4444;
+/// A state override moves what cannot be moved (`MovePrecompileToAddress`, execution-apis).
+pub const CANNOT_MOVE: i32 = -38022;
 /// A call that reverted, with its data (geth).
 pub const EXECUTION_REVERTED: i32 = 3;
 
@@ -27,6 +29,10 @@ pub enum RpcError {
     /// A parameter is not acceptable.
     #[error("{0}")]
     InvalidParams(String),
+    /// A state override moves an address that is no precompiled contract, or one that cannot be
+    /// moved.
+    #[error("account {0} cannot be moved: no precompiled contract, or one with a state of its own")]
+    CannotMove(Address),
     /// The block that a state was asked for does not exist.
     #[error("header not found")]
     HeaderNotFound,
@@ -94,6 +100,7 @@ impl RpcError {
     pub const fn code(&self) -> i32 {
         match self {
             Self::InvalidParams(_) => INVALID_PARAMS,
+            Self::CannotMove(_) => CANNOT_MOVE,
             Self::HeaderNotFound
             | Self::Unavailable(_)
             | Self::Execution(_)

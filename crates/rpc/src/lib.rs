@@ -38,8 +38,8 @@ mod source;
 pub use config::{AuthConfig, EndpointConfig, RpcLimits, RpcServerConfig};
 pub use context::RpcHandles;
 pub use error::{
-    EXECUTION_REVERTED, INTERNAL_ERROR, INVALID_PARAMS, LIMIT_EXCEEDED, PRUNED_HISTORY, RpcError,
-    RpcResult, SERVER_ERROR, ServerError,
+    CANNOT_MOVE, EXECUTION_REVERTED, INTERNAL_ERROR, INVALID_PARAMS, LIMIT_EXCEEDED,
+    PRUNED_HISTORY, RpcError, RpcResult, SERVER_ERROR, ServerError,
 };
 pub use server::{RpcServerBuilder, RpcServerHandle};
 pub use source::{NoPendingBlock, NodeStatus, PendingBlockSource, Standalone, SyncProgress};

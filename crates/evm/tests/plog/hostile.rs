@@ -161,10 +161,6 @@ impl Attacker {
             self.damage(&mut call);
         }
         let (target, data) = (PLOG_ADDRESS, Bytes::from(call));
-        let gas = match self.random.random_range(0..8) {
-            0 => self.random.random_range(300_000..1_000_000),
-            _ => 3_000_000,
-        };
         let contract = self.one_of(&[GATEWAY, GOVERNANCE, GOVERNANCE, STRANGER, DELEGATED]);
         let (to, data): (Address, Bytes) = match self.random.random_range(0..16) {
             0 => (contract, PlogCaller::doStaticCallCall { target, data }.abi_encode().into()),
@@ -179,6 +175,12 @@ impl Attacker {
             5..8 => (contract, PlogCaller::doCallCall { target, data }.abi_encode().into()),
             _ => (PLOG_ADDRESS, data),
         };
+        // The data's price (EIP-7623), and in one of eight cases hardly anything beyond.
+        let spare = match self.random.random_range(0..8) {
+            0 => self.random.random_range(0..500_000),
+            _ => 3_000_000,
+        };
+        let gas = 25_000 + 40 * data.len() as u64 + spare;
         let from = self.one_of(&[SIGNER, SIGNER, SIGNER, OTHER_SIGNER, DELEGATED, ANYBODY]);
         let nonce = self.nonces.entry(from).or_insert(u64::from(from == DELEGATED));
         let mut transaction = tx(*nonce, TxKind::Call(to), gas, data);

@@ -43,6 +43,7 @@ impl ImportCommand {
         let size = file.metadata().or_usage(&name)?.len();
         let _lock = environment::lock(&config.data_dir())?;
         let provider = environment::open_database(&config, chain.spec.clone())?;
+        environment::check_state(&provider)?;
         let importer = builder::importer(&chain.spec, &provider);
         let mut progress = ProgressLine::new("import", "blocks");
         let started = Instant::now();

@@ -18,6 +18,7 @@ use alloy_rpc_types_eth::{
     BlockOverrides, TransactionRequest,
     state::{AccountOverride, StateOverride},
 };
+use peruri_chainspec::PLOG_ADDRESS;
 use peruri_storage::{ProviderError, StateProviderBox, StateProviderDatabase};
 use revm::{Database, context::TxEnv, database::CacheDB};
 use std::collections::BTreeMap;
@@ -66,7 +67,7 @@ impl CallInput {
         }
         let mut moves = Vec::new();
         if let Some(mut overrides) = self.state_overrides {
-            moves = take_moves(&mut overrides);
+            moves = take_moves(&mut overrides)?;
             apply_state_overrides(overrides, &mut db)
                 .map_err(|error| RpcError::invalid(error.to_string()))?;
         }
@@ -76,12 +77,18 @@ impl CallInput {
     }
 }
 
-fn take_moves(overrides: &mut StateOverride) -> Vec<(Address, Address)> {
+/// What the overrides move. The transparency log stays where it is: it reads and writes the account
+/// at its own address.
+fn take_moves(overrides: &mut StateOverride) -> RpcResult<Vec<(Address, Address)>> {
     let moved = |(address, account): (&Address, &mut AccountOverride)| {
         account.move_precompile_to.take().map(|to| (*address, to))
     };
     // In a fixed order, so that the answer does not depend on a hash map's.
-    overrides.iter_mut().filter_map(moved).collect::<BTreeMap<_, _>>().into_iter().collect()
+    let moves: BTreeMap<_, _> = overrides.iter_mut().filter_map(moved).collect();
+    if moves.contains_key(&PLOG_ADDRESS) {
+        return Err(RpcError::CannotMove(PLOG_ADDRESS));
+    }
+    Ok(moves.into_iter().collect())
 }
 
 fn tx_env(

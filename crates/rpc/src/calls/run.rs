@@ -2,7 +2,7 @@
 
 use super::{CallInput, deadline::DeadlineInspector, env::Prepared, pool::Deadline};
 use crate::{RpcError, context::Inner, error::RpcResult};
-use alloy_evm::Evm;
+use alloy_evm::{Evm, precompiles::MovePrecompileError};
 use alloy_primitives::Bytes;
 use peruri_evm::{EthEvmContext, PeruriEvm, PeruriEvmConfig};
 use peruri_storage::ProviderError;
@@ -49,9 +49,9 @@ impl<I: Inspector<EthEvmContext<CallDb>>> Execution<I> {
     ) -> RpcResult<Self> {
         let Prepared { env, db, moves, deadline, .. } = prepared;
         let mut evm = config.evm_with_env_and_inspector(db, env, inspector);
-        evm.precompiles_mut()
-            .move_precompiles(moves)
-            .map_err(|error| RpcError::invalid(error.to_string()))?;
+        evm.precompiles_mut().move_precompiles(moves).map_err(
+            |MovePrecompileError::NotAPrecompile(address)| RpcError::CannotMove(address),
+        )?;
         Ok(Self { evm, deadline })
     }
 

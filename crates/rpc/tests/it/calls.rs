@@ -3,6 +3,7 @@
 use crate::support::{CLEARER, LOGGER, LOOP, Node, REVERTER, Servers, word_of};
 use alloy_primitives::{Address, B256, U256, address};
 use alloy_rpc_types_eth::TransactionRequest;
+use peruri_chainspec::PLOG_ADDRESS;
 use peruri_rpc::RpcLimits;
 use peruri_rpc_api::EthApiClient as _;
 use serde_json::{Value, json};
@@ -72,6 +73,12 @@ async fn state_and_block_overrides() {
     let moved = json!({IDENTITY.to_string(): {"movePrecompileToAddress": target}});
     let params = json!([{"to": target, "input": "0xaa"}, "latest", moved]);
     assert_eq!(call(&servers, params).await, json!("0xaa"));
+    // What is no precompiled contract does not move, and neither does the transparency log.
+    for address in [target, PLOG_ADDRESS] {
+        let moved = json!({address.to_string(): {"movePrecompileToAddress": IDENTITY}});
+        let params = json!([{"to": target}, "latest", moved]);
+        assert_eq!(servers.error("eth_call", params).await.0, -38022, "{address}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

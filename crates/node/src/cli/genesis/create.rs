@@ -3,6 +3,7 @@
 use super::{
     deploy::{node_list, write_node},
     member::Member,
+    plog::PlogArgs,
     report::report,
 };
 use crate::cli::{
@@ -47,6 +48,8 @@ pub(super) struct CreateArgs {
     /// Chain id; give every network its own
     #[arg(long, value_name = "ID", default_value_t = 7251)]
     chain_id: u64,
+    #[command(flatten)]
+    plog: PlogArgs,
     /// Seconds between blocks; the request timeout is twice as long
     #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=3600))]
     period: u64,
@@ -61,7 +64,9 @@ impl CreateArgs {
         let keys: Vec<_> = (0..self.generate).map(|_| PrivateKeySigner::random()).collect();
         let validators = self.all_validators(&keys)?;
         self.check_names()?;
-        let json = genesis_json(self.chain_id, self.period, validators)?;
+        let mut genesis = genesis(self.chain_id, self.period, &validators)?;
+        self.plog.add_to(&mut genesis, &validators)?;
+        let json = serde_json::to_string_pretty(&genesis)? + "\n";
         // What is written is what the node will read.
         let (spec, notices) = ChainSpec::from_genesis_json(&json).or_usage("genesis")?;
         empty_folder(&self.out)?;
@@ -148,16 +153,22 @@ impl CreateArgs {
     }
 }
 
-/// The pilot's genesis with another chain id, period and validators.
-fn genesis_json(chain_id: u64, period: u64, validators: Vec<Address>) -> eyre::Result<String> {
+/// The pilot's genesis with another chain id, period and validators, and without its log.
+fn genesis(chain_id: u64, period: u64, validators: &[Address]) -> eyre::Result<Value> {
     let mut genesis: Value = serde_json::from_str(PILOT_JSON).wrap_err("embedded genesis")?;
-    let extra_data = ExtraData::genesis(Bytes::from_static(&[0; 32]), validators).encode(Form::All);
-    genesis["config"]["chainId"] = json!(chain_id);
-    genesis["config"]["ibft2"]["blockperiodseconds"] = json!(period);
-    genesis["config"]["ibft2"]["requesttimeoutseconds"] = json!(period.saturating_mul(2));
-    genesis["config"]["ibft2"]["chainBoundSignatures"] = json!(true);
+    let extra_data =
+        ExtraData::genesis(Bytes::from_static(&[0; 32]), validators.to_vec()).encode(Form::All);
+    let config = &mut genesis["config"];
+    config["chainId"] = json!(chain_id);
+    config["ibft2"]["blockperiodseconds"] = json!(period);
+    config["ibft2"]["requesttimeoutseconds"] = json!(period.saturating_mul(2));
+    config["ibft2"]["chainBoundSignatures"] = json!(true);
+    if let Some(config) = config.as_object_mut() {
+        config.remove("plog");
+    }
     genesis["extraData"] = json!(extra_data);
-    Ok(serde_json::to_string_pretty(&genesis)? + "\n")
+    genesis["alloc"] = json!({});
+    Ok(genesis)
 }
 
 /// Makes sure that `folder` is an empty folder.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `create` | `genesis create`: the files of a new network |
 //! | `member` | a node as its organisation names it on the command line |
+//! | `plog` | the transparency log and its governance in a new genesis file |
 //! | `deploy` | node list, configuration, systemd unit and compose file of each node |
 //! | `diff` | `genesis diff` |
 //! | `report` | what a genesis file means, for people |
@@ -12,6 +13,7 @@ mod create;
 mod deploy;
 mod diff;
 mod member;
+mod plog;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -58,6 +60,10 @@ enum GenesisSubcommand {
     /// Starts from the pilot's settings: forks to Prague, gas limit 100,000,000, no base fee, epoch of
     /// 30,000 blocks, signatures bound to this chain. Four validators are the fewest of which one may
     /// fail while the others go on.
+    ///
+    /// With --plog-source ADDRESS the chain begins with a transparency log, `activity`, which that
+    /// address writes as source 1. Its governance is a contract at
+    /// 0x000000000000000000000000504c4f47474f5631 in which more than half of the members must agree.
     ///
     /// For a trial on one machine: peruri-node genesis create --generate 4 --out network
     #[command(verbatim_doc_comment)]

@@ -44,6 +44,18 @@ pub(super) fn report(
             writeln!(out, "  {validator:#x}")?;
         }
     }
+    if let Some(plog) = spec.plog() {
+        let begins = peruri_chainspec::describe_condition(plog.activation);
+        writeln!(
+            out,
+            "plog        {begins}, governance {:#x}, {} logs",
+            plog.governance,
+            plog.logs.len()
+        )?;
+        for source in &plog.sources {
+            writeln!(out, "  source {:<9}{:#x}", source.id, source.signer)?;
+        }
+    }
     for notice in notices {
         writeln!(out, "notice      {notice}")?;
     }

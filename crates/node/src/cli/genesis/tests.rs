@@ -12,6 +12,7 @@ use alloy_signer_local::PrivateKeySigner;
 use clap::Parser;
 use member::Member;
 use peruri_chainspec::PILOT_JSON;
+use peruri_evm::plog::{GOVERNANCE_ADDRESS, governance_account};
 
 const ONE: &str = "0xfe3b557e8fb62b89f4916b721be55ceb828dbd73";
 const TWO: &str = "0x627306090abab3a6e1400e9345bc60c78a8bef57";
@@ -187,6 +188,47 @@ fn a_node_is_listed_once() {
     ] {
         let out = out.to_str().unwrap();
         let args = ["create", "--validator", &validator, "--node", &node, "--out", out];
+        assert!(run(&args).is_err(), "{args:?}");
+    }
+    assert!(!out.exists());
+}
+
+#[test]
+fn a_network_can_begin_with_a_transparency_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("network");
+    let create = |more: &[&str]| {
+        let args = ["create", "--generate", "3", "--out", out.to_str().unwrap()];
+        run(&[&args, more].concat())
+    };
+    let made = create(&["--plog-source", ONE, "--plog-source", TWO]).unwrap();
+    assert!(line(&made, "plog").ends_with("0x000000000000000000000000504c4f47474f5631, 1 logs"));
+    let (spec, _) = read_genesis(&out.join("genesis.json")).unwrap();
+    let plog = spec.plog().unwrap();
+    assert_eq!(plog.governance, GOVERNANCE_ADDRESS);
+    assert_eq!(plog.logs[0].id, alloy_primitives::B256::right_padding_from(b"activity"));
+    let sources: Vec<_> = plog.sources.iter().map(|it| (it.id, it.signer)).collect();
+    assert_eq!(sources, [(1, ONE.parse().unwrap()), (2, TWO.parse().unwrap())]);
+    assert_eq!(plog.writers.len(), 2);
+    // Two of the three validators decide.
+    let expected = governance_account(&spec.genesis_validators().unwrap(), 2).unwrap();
+    let got = &spec.genesis().alloc[&GOVERNANCE_ADDRESS];
+    assert_eq!((&got.code, &got.storage), (&expected.code, &expected.storage));
+}
+
+#[test]
+fn a_log_needs_members_that_can_agree() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("network");
+    for args in [
+        vec!["--validator", ONE, "--plog-source", TWO],
+        vec!["--generate", "3", "--plog-member", ONE],
+        vec!["--generate", "3", "--plog-source", ONE, "--plog-member", TWO],
+        vec!["--generate", "3", "--plog-source", ONE, "--plog-source", ONE],
+        vec!["--generate", "3", "--plog-source", "0x0000000000000000000000000000000000000000"],
+    ] {
+        let args: Vec<_> =
+            ["create", "--out", out.to_str().unwrap()].into_iter().chain(args).collect();
         assert!(run(&args).is_err(), "{args:?}");
     }
     assert!(!out.exists());
