@@ -5,11 +5,13 @@ use alloy_primitives::{B256, b256};
 
 /// Genesis file of the pilot network: chain id 7251, forks to Prague from block 0, gas limit
 /// 100,000,000, a block every 2 s, request timeout 4 s, epoch 30,000, no base fee, signatures bound
-/// to the chain.
+/// to the chain; one transparency log, `activity`, without subject chains, written by source 1.
 ///
-/// Its three validators are the addresses of private keys that Besu's documentation publishes, so
-/// that the file is complete and anybody can run it. **They are examples**: `genesis create` writes
-/// a file with the validators of a real network, whose genesis hash is another one.
+/// Its three validators are the addresses of private keys that Besu's documentation publishes, two
+/// of them together are the log's governance, and source 1 signs with the first key of the mnemonic
+/// that [`DEV_JSON`] names, so that the file is complete and anybody can run it. **They are
+/// examples**: `genesis create` writes a file with the validators and sources of a real network,
+/// whose genesis hash is another one.
 pub const PILOT_JSON: &str = include_str!("../res/pilot.json");
 
 /// Genesis file for development: chain id 7252, forks to Prague from block 0, a block every second,

@@ -4,7 +4,7 @@
 use alloy_consensus::Header;
 use alloy_evm::eth::spec::EthExecutorSpec;
 use alloy_hardforks::{EthereumHardfork, ForkCondition};
-use alloy_primitives::{U256, address};
+use alloy_primitives::{B256, U256, address};
 use peruri_chainspec::{
     ChainSpec, ChainSpecBuilder, ChainSpecError, DEV_JSON, Notice, PILOT_JSON, PLOG_ADDRESS,
 };
@@ -30,6 +30,11 @@ fn plain(config: &str) -> String {
     format!(r#"{{"config":{{"chainId":5{config}}},"gasLimit":1,"difficulty":2,"alloc":{{}}}}"#)
 }
 
+/// A plain Ethereum chain with this allocation.
+fn with_alloc(alloc: &str) -> String {
+    plain("").replacen("\"alloc\":{}", &format!("\"alloc\":{alloc}"), 1)
+}
+
 #[test]
 fn the_pilot_is_as_agreed() {
     let pilot = ChainSpec::pilot();
@@ -42,7 +47,14 @@ fn the_pilot_is_as_agreed() {
     assert_eq!(pilot.genesis_header().base_fee_per_gas, Some(1_000_000_000));
     assert_eq!(pilot.next_base_fee(pilot.genesis_header(), 1), Some(0));
     assert_eq!(pilot.genesis_validators().unwrap().len(), 3);
-    assert!(pilot.ibft2().is_some() && pilot.plog().is_none());
+    assert!(pilot.ibft2().is_some());
+    let plog = pilot.plog().unwrap();
+    assert_eq!(plog.activation, ForkCondition::Block(0));
+    assert_eq!(plog.logs.len(), 1);
+    assert_eq!((plog.logs[0].id, plog.logs[0].mode), (B256::right_padding_from(b"activity"), 0));
+    assert_eq!((plog.sources.len(), plog.sources[0].id), (1, 1));
+    let governance = &pilot.genesis().alloc[&plog.governance];
+    assert!(governance.code.as_ref().is_some_and(|code| !code.is_empty()));
     let (_, notices) = parse(PILOT_JSON).unwrap();
     assert_eq!(notices, []);
 }
@@ -64,7 +76,7 @@ fn the_development_chain_is_as_agreed() {
 #[test]
 fn the_presets_keep_their_hash() {
     let hashes = [ChainSpec::pilot(), ChainSpec::dev()].map(|spec| spec.genesis_hash().to_string());
-    let pilot = "0xbf274660e5df586604cf28384e42017d619dab87c2ec412d630acdf3e78f61e2";
+    let pilot = "0xcaa527f1edd6cc1facfd3897d4dc1f954fd27d12e11224d2336d87b39d379ede";
     let dev = "0x29d6fec6d0c372a4b5b4f62c88034e72122cdc53df11c382997102ceb79e2119";
     assert_eq!(hashes, [pilot, dev]);
 }
@@ -88,14 +100,14 @@ fn malformed_files_name_the_field() {
         (pilot_with("\"0xf869", "\"0xf86"), "extraData"),
         (pilot_with("\"zeroBaseFee\": true", "\"zeroBaseFee\": 1"), "config.zeroBaseFee"),
         // allocation
-        (pilot_with("\"alloc\": {}", "\"alloc\": {\"0x1\":{}}"), "alloc.0x1"),
-        (pilot_with("\"alloc\": {}", "\"alloc\": []"), "alloc"),
+        (with_alloc("{\"0x1\":{}}"), "alloc.0x1"),
+        (with_alloc("[]"), "alloc"),
         (
-            pilot_with("{}", &format!("{{\"{0}\":{{}}, \"0x{0}\":{{}}}}", "aA".repeat(20))),
+            with_alloc(&format!("{{\"{0}\":{{}}, \"0x{0}\":{{}}}}", "aA".repeat(20))),
             &format!("alloc.0x{}", "aA".repeat(20)),
         ),
         (
-            pilot_with("{}", &format!("{{\"{}\":{{\"balance\":\"1.5\"}}}}", "aa".repeat(20))),
+            with_alloc(&format!("{{\"{}\":{{\"balance\":\"1.5\"}}}}", "aa".repeat(20))),
             &format!("alloc.{}.balance", "aa".repeat(20)),
         ),
         (
@@ -109,7 +121,7 @@ fn malformed_files_name_the_field() {
             &format!("alloc.{}.storage.0x01", "aa".repeat(20)),
         ),
         (
-            pilot_with("{}", &format!("{{\"{}\":{{\"code\":\"0x123\"}}}}", "aa".repeat(20))),
+            with_alloc(&format!("{{\"{}\":{{\"code\":\"0x123\"}}}}", "aa".repeat(20))),
             &format!("alloc.{}.code", "aa".repeat(20)),
         ),
         // chain id
@@ -209,7 +221,7 @@ fn malformed_files_name_the_field() {
         (plain(",\"londonBlock\":0,\"shanghaiTime\":9"), "config.shanghaiTime"),
         (plain(",\"transitions\":{\"ibft2\":[]}"), "config.transitions"),
         // the transparency log
-        (with_config("\"plog\": {}"), "config.plog.governance"),
+        (plain(",\"plog\": {}"), "config.plog.governance"),
     ];
     let mut wrong = Vec::new();
     for (json, field) in &table {
@@ -280,16 +292,17 @@ fn number_forms_do_not_change_the_hash() {
 #[test]
 fn a_log_from_genesis_on_is_in_the_state() {
     let plog = |more: &str| {
-        with_config(&format!("\"plog\": {{\"governance\":\"0x{}\"{more}}}", "11".repeat(20)))
+        plain(&format!(",\"plog\": {{\"governance\":\"0x{}\"{more}}}", "11".repeat(20)))
     };
+    let (without, _) = parse(&plain("")).unwrap();
     let (now, _) = parse(&plog("")).unwrap();
-    assert_ne!(now.genesis_hash(), ChainSpec::pilot().genesis_hash());
+    assert_ne!(now.genesis_hash(), without.genesis_hash());
     assert_eq!(now.genesis().alloc[&PLOG_ADDRESS].nonce, Some(1));
     let (later, _) = parse(&plog(",\"block\":5")).unwrap();
-    assert_eq!(later.genesis_hash(), ChainSpec::pilot().genesis_hash());
+    assert_eq!(later.genesis_hash(), without.genesis_hash());
     assert!(later.plog().is_some());
     let named =
-        plog("").replace("\"alloc\": {}", &format!("\"alloc\": {{\"{PLOG_ADDRESS:#x}\":{{}}}}"));
+        plog("").replace("\"alloc\":{}", &format!("\"alloc\":{{\"{PLOG_ADDRESS:#x}\":{{}}}}"));
     let field = parse(&named).unwrap_err().field().map(str::to_owned);
     assert_eq!(field, Some(format!("alloc.{PLOG_ADDRESS:#x}")));
 }
@@ -386,7 +399,7 @@ fn a_large_allocation_is_read_in_linear_time() {
     let accounts: Vec<_> = (0..20_000)
         .map(|index| format!("\"{index:040x}\": {{\"balance\": \"{index}\", \"note\": 0}}"))
         .collect();
-    let json = pilot_with("\"alloc\": {}", &format!("\"alloc\": {{{}}}", accounts.join(",\n")));
+    let json = with_alloc(&format!("{{{}}}", accounts.join(",\n")));
     let start = std::time::Instant::now();
     let (spec, notices) = parse(&json).unwrap();
     // A fraction of a second; reading the file from its start for every key would take minutes.

@@ -216,6 +216,24 @@ fn a_network_can_begin_with_a_transparency_log() {
     assert_eq!((&got.code, &got.storage), (&expected.code, &expected.storage));
 }
 
+/// The preset's log is what `genesis create` would write, with the contract as it is checked in.
+#[test]
+fn the_pilot_has_the_log_that_is_created() {
+    let pilot = peruri_chainspec::ChainSpec::pilot();
+    let plog = pilot.plog().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("network");
+    let mut args = vec!["create".to_owned(), "--out".to_owned(), out.display().to_string()];
+    for validator in pilot.genesis_validators().unwrap() {
+        args.extend(["--validator".to_owned(), validator.to_string()]);
+    }
+    args.extend(["--plog-source".to_owned(), plog.sources[0].signer.to_string()]);
+    run(&args.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
+    let (created, _) = read_genesis(&out.join("genesis.json")).unwrap();
+    assert_eq!(created.plog(), Some(plog));
+    assert_eq!(created.genesis_hash(), pilot.genesis_hash());
+}
+
 #[test]
 fn a_log_needs_members_that_can_agree() {
     let folder = tempfile::tempdir().unwrap();
