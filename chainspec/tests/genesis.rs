@@ -111,13 +111,10 @@ fn malformed_files_name_the_field() {
             &format!("alloc.{}.balance", "aa".repeat(20)),
         ),
         (
-            pilot_with(
-                "{}",
-                &format!(
-                    "{{\"{}\":{{\"storage\":{{\"0x1\":\"1\",\"0x01\":\"2\"}}}}}}",
-                    "aa".repeat(20)
-                ),
-            ),
+            with_alloc(&format!(
+                "{{\"{}\":{{\"storage\":{{\"0x1\":\"1\",\"0x01\":\"2\"}}}}}}",
+                "aa".repeat(20)
+            )),
             &format!("alloc.{}.storage.0x01", "aa".repeat(20)),
         ),
         (

@@ -7,7 +7,7 @@ pragma solidity ^0.8.24;
 /// @dev Call it directly: DELEGATECALL and CALLCODE are refused, and so is value. Arguments must be in
 /// canonical ABI encoding: offsets as Solidity writes them, zero padding, nothing after the last word.
 /// Every refusal is a revert with one of the errors below; the price of the call is kept then, the rest
-/// of the gas goes back. 200 gas come on top of each price. docs/plog.md has the order of the checks.
+/// of the gas goes back. The order of the checks stands in crates/evm/src/plog/mod.rs, the prices in gas.rs.
 interface IPlog {
     /// @notice The entry's number is not the source's next one.
     error BadSeq(uint64 expected, uint64 got);

@@ -193,6 +193,7 @@ soak)
     ethereum_tests
     consensus 20000 3 60
     fuzz 600 60
+    step cargo plog-hostile env PERURI_PLOG_CASES=100000 cargo test --workspace --locked --test plog hostile
     scenarios 100 20 10 --must-lose "$bin/peruri-node-no-sync"
     networks chaos testnet/scenarios/*.toml --must-lose "$bin/peruri-node-no-sync"
     networks chaos-long testnet/scenarios/soak/*.toml

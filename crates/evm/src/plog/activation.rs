@@ -77,10 +77,19 @@ impl Activation {
     }
 }
 
-/// Why a node whose log should be there does not start.
+/// Why a node does not start on this database.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlogAccountError {
+    /// The log is there and should not be.
+    #[error(
+        "block {block}: the account {PLOG_ADDRESS} is a transparency log, which config.plog does \
+         not begin until then: this database was made by other rules"
+    )]
+    Early {
+        /// The block after which the state was looked at.
+        block: u64,
+    },
     /// The account lacks its nonce or has another code.
     #[error(
         "block {block}: the transparency log is active (config.plog), but its account \
@@ -100,8 +109,8 @@ pub enum PlogAccountError {
     Provider(#[from] ProviderError),
 }
 
-/// Checks account and code of the log in `state`, the state after `head`, where the log is active.
-/// Without them appends would succeed and vanish (EIP-161).
+/// Checks that `state`, the state after `head`, holds account and code of the log if it is active,
+/// and does not if it is not. Without them appends would succeed and vanish (EIP-161).
 ///
 /// # Errors
 /// [`PlogAccountError`] with the block's number.
@@ -110,19 +119,16 @@ pub fn check_plog_account(
     head: &Header,
     state: &dyn StateProvider,
 ) -> Result<(), PlogAccountError> {
-    if !spec.plog().is_some_and(|plog| plog.is_active(head.number, head.timestamp)) {
-        return Ok(());
-    }
+    let block = head.number;
+    let active = spec.plog().is_some_and(|plog| plog.is_active(block, head.timestamp));
     let account = state.account(&PLOG_ADDRESS)?.unwrap_or_default();
+    let nonce = account.nonce;
     let code_hash = account.bytecode_hash.unwrap_or(KECCAK256_EMPTY);
-    if account.nonce == 0 || code_hash != CODE_HASH {
-        return Err(PlogAccountError::Missing {
-            block: head.number,
-            nonce: account.nonce,
-            code_hash,
-        });
+    match (active, nonce != 0 && code_hash == CODE_HASH) {
+        (true, false) => Err(PlogAccountError::Missing { block, nonce, code_hash }),
+        (false, true) => Err(PlogAccountError::Early { block }),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -144,7 +144,7 @@ fn a_balance_is_kept() {
 }
 
 #[test]
-fn a_state_without_the_account_is_named_with_its_block() {
+fn a_state_of_other_rules_is_named_with_its_block() {
     // A chain without a log, looked at with the rules of one that has it.
     let mut setup = Setup::ibft2();
     setup.accounts.push((PLOG_ADDRESS, funded(1)));
@@ -156,7 +156,13 @@ fn a_state_without_the_account_is_named_with_its_block() {
             .unwrap_err();
     assert!(matches!(error, PlogAccountError::Missing { block: 1, nonce: 0, .. }));
     assert!(error.to_string().starts_with("block 1: "), "{error}");
+    // And the other way round: a log that is not to be there yet.
+    let mut early = chain(ForkCondition::Block(0));
+    early.advance(vec![]);
     let later = chain(ForkCondition::Block(2));
+    let (head, state) = (early.parent.header(), early.state());
+    let error = check_plog_account(later.config.chain_spec(), head, &state).unwrap_err();
+    assert!(matches!(error, PlogAccountError::Early { block: 1 }), "{error}");
     check_plog_account(later.config.chain_spec(), other.parent.header(), &other.state()).unwrap();
 }
 

@@ -1,9 +1,11 @@
 //! Executions without a transaction.
 
 use crate::support::{CLEARER, LOGGER, LOOP, Node, REVERTER, Servers, word_of};
-use alloy_primitives::{Address, B256, U256, address};
+use alloy_primitives::{Address, B256, Bytes, U256, address};
 use alloy_rpc_types_eth::TransactionRequest;
-use peruri_chainspec::PLOG_ADDRESS;
+use alloy_sol_types::SolCall;
+use peruri_chainspec::{ChainSpec, PLOG_ADDRESS};
+use peruri_evm::plog::abi::IPlog;
 use peruri_rpc::RpcLimits;
 use peruri_rpc_api::EthApiClient as _;
 use serde_json::{Value, json};
@@ -79,6 +81,35 @@ async fn state_and_block_overrides() {
         let params = json!([{"to": target}, "latest", moved]);
         assert_eq!(servers.error("eth_call", params).await.0, -38022, "{address}");
     }
+}
+
+/// The pilot's log answers calls, and takes entries of its source as a transaction would give them.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_transparency_log_is_callable() {
+    let spec = ChainSpec::pilot();
+    let source = spec.plog().unwrap().sources[0];
+    let log = spec.plog().unwrap().logs[0].id;
+    let node = Node::of(spec);
+    let servers = node.serve().await;
+    let head = IPlog::headCall { logId: log }.abi_encode();
+    let result = call(&servers, json!([{"to": PLOG_ADDRESS, "input": Bytes::from(head)}])).await;
+    let answer: Bytes = serde_json::from_value(result).unwrap();
+    let answer = IPlog::headCall::abi_decode_returns(&answer).unwrap();
+    assert_eq!((answer.size, answer.root), (0, peruri_plog::EMPTY_ROOT));
+    let append = IPlog::appendRootCall {
+        logId: log,
+        sourceId: source.id,
+        firstSeq: 1,
+        root: B256::ZERO,
+        count: 1,
+    };
+    let append = Bytes::from(append.abi_encode());
+    let request = json!([{"from": source.signer, "to": PLOG_ADDRESS, "input": append}]);
+    let answer: Bytes = serde_json::from_value(call(&servers, request).await).unwrap();
+    assert_eq!(IPlog::appendRootCall::abi_decode_returns(&answer).unwrap().newSize, 1);
+    let request = json!([{"to": PLOG_ADDRESS, "input": append}]);
+    let (code, _) = servers.error("eth_call", request).await;
+    assert_eq!(code, 3, "not the source: reverted");
 }
 
 #[tokio::test(flavor = "multi_thread")]
