@@ -47,7 +47,7 @@ pub use rpc::{Client, quantity};
 pub use scenario::{Fault, Perturbation, RunOptions, Scenario, Target, Word, is_about_safety, run};
 pub use signed::Signed;
 pub use startup::{judge, stop_signal};
-pub use token::Token;
+pub use token::{SCENARIO_TOKEN, Token};
 pub use topology::{
     Loopback, NamespaceRecord, Namespaces, Placement, Topology, namespaces_obstacle,
 };
