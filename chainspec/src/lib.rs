@@ -44,6 +44,7 @@ mod spec;
 pub use agreement::{Activation, ChainRules, ScheduledRule};
 pub use error::{ChainSpecError, Notice, Position, Site};
 pub use forks::{Forks, describe_condition};
-pub use plog::{PLOG_ADDRESS, PlogConfig, PlogLog, PlogSource, PlogWriter};
+pub use peruri_plog::PLOG_ADDRESS;
+pub use plog::{PlogConfig, PlogLog, PlogSource, PlogWriter};
 pub use presets::{DEV_JSON, DEV_VALIDATOR_KEY, PILOT_JSON};
 pub use spec::{ChainSpec, ChainSpecBuilder};

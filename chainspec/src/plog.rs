@@ -13,24 +13,16 @@
 use crate::{error::ChainSpecError, json::Node};
 use alloy_genesis::GenesisAccount;
 use alloy_hardforks::ForkCondition;
-use alloy_primitives::{Address, B256, Bytes, U256, address, b256, keccak256};
+use alloy_primitives::{Address, B256, Bytes, U256};
+use peruri_plog::{
+    EMPTY_ROOT,
+    layout::{
+        GOVERNANCE_SLOT, LogHead, LogMode, LogSlots, MAY_WRITE, MODE_SUBJECT_CHAINS,
+        SourceProgress, SourceSigner, SourceSlots, VERSION, VERSION_SLOT, address_word,
+        writer_slot,
+    },
+};
 use std::collections::BTreeMap;
-
-/// Address of the log: the ASCII bytes `PLOG`, left-padded.
-pub const PLOG_ADDRESS: Address = address!("0x00000000000000000000000000000000504c4f47");
-
-/// SHA-256 of nothing: the root of an empty tree (RFC 6962, section 2.1).
-pub const EMPTY_LOG_ROOT: B256 =
-    b256!("0xe3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-
-/// Mode bit 0: the log keeps one hash chain per subject. Other bits are not defined.
-pub const MODE_SUBJECT_CHAINS: u32 = 1;
-
-/// Bit 255 of a log's mode word: the log exists.
-const LOG_EXISTS: U256 = U256::from_limbs([0, 0, 0, 1 << 63]);
-
-/// Bit 160 of a source's signer word: the source is active.
-const SOURCE_ACTIVE: U256 = U256::from_limbs([0, 0, 1 << 32, 0]);
 
 /// Most logs, sources or writers that a configuration may list.
 const MOST_ENTRIES: usize = 10_000;
@@ -100,24 +92,23 @@ impl PlogConfig {
     /// The non-zero words of the account at its creation in block `number`, by slot.
     fn storage(&self, number: u64) -> BTreeMap<B256, B256> {
         let mut words = Words::default();
-        words.set(U256::ZERO, U256::from(1));
-        words.set(U256::from(1), word(self.governance));
+        words.set(VERSION_SLOT, U256::from(VERSION));
+        words.set(GOVERNANCE_SLOT, address_word(self.governance));
         for log in &self.logs {
-            let base = mapping(log.id, U256::from(3));
-            words.set(base, U256::from_limbs([0, number, 0, 0]));
-            words.set(base.wrapping_add(U256::from(1)), EMPTY_LOG_ROOT.into());
-            let mode = U256::from(log.mode) | LOG_EXISTS;
-            words.set(base.wrapping_add(U256::from(66)), mode);
+            let slots = LogSlots::new(log.id);
+            words.set(slots.head(), LogHead { size: 0, block: number }.pack());
+            words.set(slots.root(), EMPTY_ROOT.into());
+            words.set(slots.mode(), LogMode::existing(log.mode).pack());
         }
         for source in &self.sources {
-            let base = mapping(number_key(source.id), U256::from(5));
-            words.set(base, word(source.signer) | SOURCE_ACTIVE);
-            words.set(base.wrapping_add(U256::from(1)), U256::from(1));
-            words.set(base.wrapping_add(U256::from(2)), source.gateway.map_or(U256::ZERO, word));
+            let slots = SourceSlots::new(source.id);
+            let signer = SourceSigner { signer: source.signer, active: true };
+            words.set(slots.signer(), signer.pack());
+            words.set(slots.progress(), SourceProgress::NEW.pack());
+            words.set(slots.gateway(), source.gateway.map_or(U256::ZERO, address_word));
         }
         for writer in &self.writers {
-            let of_log = mapping(writer.log, U256::from(7));
-            words.set(mapping(number_key(writer.source), of_log), U256::from(1));
+            words.set(writer_slot(writer.log, writer.source), MAY_WRITE);
         }
         words.0
     }
@@ -132,23 +123,6 @@ impl Words {
             self.0.insert(slot.into(), value.into());
         }
     }
-}
-
-/// Slot of `key` in the mapping at `slot`, as Solidity lays mappings out.
-fn mapping(key: B256, slot: U256) -> U256 {
-    let mut input = [0; 64];
-    let (left, right) = input.split_at_mut(32);
-    left.copy_from_slice(key.as_slice());
-    right.copy_from_slice(&slot.to_be_bytes::<32>());
-    keccak256(input).into()
-}
-
-fn number_key(number: u32) -> B256 {
-    U256::from(number).into()
-}
-
-fn word(address: Address) -> U256 {
-    address.into_word().into()
 }
 
 /// Reads `config.plog`. Unknown keys, duplicates and dangling references are errors.
@@ -313,10 +287,10 @@ mod tests {
         // version, governance, 3 words of the log, 2 of the source, 1 of the writer
         assert_eq!(storage.len(), 8);
         assert_eq!(storage[&B256::ZERO], B256::with_last_byte(1));
-        let base = mapping(LOG.parse().unwrap(), U256::from(3));
-        assert_eq!(storage[&B256::from(base)], B256::from(U256::from(7) << 64));
-        assert_eq!(storage[&B256::from(base + U256::from(1))], EMPTY_LOG_ROOT);
-        let mode = U256::from_be_bytes(storage[&B256::from(base + U256::from(66))].0);
+        let slots = LogSlots::new(LOG.parse().unwrap());
+        assert_eq!(storage[&B256::from(slots.head())], B256::from(U256::from(7) << 64));
+        assert_eq!(storage[&B256::from(slots.root())], EMPTY_ROOT);
+        let mode = U256::from_be_bytes(storage[&B256::from(slots.mode())].0);
         assert_eq!(mode, U256::from(1) << 255);
         // At genesis the word `size | block << 64` is zero and not stored.
         assert_eq!(plog.account(0).storage.unwrap().len(), 7);

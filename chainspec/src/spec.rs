@@ -6,7 +6,7 @@ use crate::{
     forks::Forks,
     genesis::{genesis_header, parse_genesis},
     json::Node,
-    plog::{PLOG_ADDRESS, PlogConfig},
+    plog::PlogConfig,
 };
 use alloy_consensus::{BlockHeader, Header};
 use alloy_eips::{
@@ -19,6 +19,7 @@ use alloy_genesis::Genesis;
 use alloy_hardforks::{EthereumHardfork, EthereumHardforks, ForkCondition};
 use alloy_primitives::{Address, B256};
 use peruri_ibft2::{ExtraData, Ibft2Schedule, IbftHeader, MIX_HASH};
+use peruri_plog::PLOG_ADDRESS;
 use revm::primitives::hardfork::SpecId;
 
 /// Everything that makes this chain this chain: genesis block, forks, consensus, fee rules.
@@ -340,6 +341,8 @@ pub struct ChainSpecBuilder {
     pub genesis_header: Option<Header>,
     /// Consensus; `None` for a plain Ethereum chain.
     pub ibft2: Option<Ibft2Schedule>,
+    /// The transparency log; one that begins at genesis is added to the allocation.
+    pub plog: Option<PlogConfig>,
     /// Base fee 0 from London on.
     pub zero_base_fee: bool,
     /// Blob parameters; `None` for mainnet's values.
@@ -353,7 +356,8 @@ impl ChainSpecBuilder {
     ///
     /// # Errors
     ///
-    /// [`ChainSpecError::Conflict`] if the forks are out of order or newer than Osaka.
+    /// [`ChainSpecError::Conflict`] if the forks are out of order or newer than Osaka, or the
+    /// allocation names the log's address.
     pub fn build(self) -> Result<ChainSpec, ChainSpecError> {
         let Self { chain_id, mut forks, mut genesis, genesis_header: header, .. } = self;
         let time = header.as_ref().map_or(genesis.timestamp, |header| header.timestamp);
@@ -368,12 +372,13 @@ impl ChainSpecBuilder {
             })?,
         };
         genesis.config.chain_id = chain_id;
+        add_plog_account(&mut genesis, self.plog.as_ref())?;
         let config = Config {
             chain_id,
             forks,
             blob_schedule,
             ibft2: self.ibft2,
-            plog: None,
+            plog: self.plog,
             zero_base_fee: self.zero_base_fee,
             contract_size_limit: self.contract_size_limit,
             deposit_contract: None,

@@ -14,7 +14,7 @@ use revm::Inspector;
 
 use crate::{
     BlockExecutionOutcome, BlockSession, ExecutionError, ExecutorSpec, NextBlockEnvAttributes,
-    PeruriEvm, PeruriEvmFactory, PeruriReceiptBuilder, env, reward::BlockReward,
+    PeruriEvm, PeruriEvmFactory, PeruriReceiptBuilder, env, plog::Activation, reward::BlockReward,
     storage_only::StorageOnlyAccounts,
 };
 
@@ -27,6 +27,7 @@ pub struct PeruriEvmConfig {
     chain_spec: Arc<ChainSpec>,
     executor_factory: Arc<ExecutorFactory>,
     storage_only: Arc<StorageOnlyAccounts>,
+    plog_activation: Option<Arc<Activation>>,
 }
 
 impl PeruriEvmConfig {
@@ -36,9 +37,13 @@ impl PeruriEvmConfig {
         let executor_factory = Arc::new(EthBlockExecutorFactory::new(
             PeruriReceiptBuilder::default(),
             ExecutorSpec::new(chain_spec.clone()),
-            PeruriEvmFactory::new(!storage_only.is_empty()),
+            PeruriEvmFactory::new(
+                !storage_only.is_empty(),
+                chain_spec.plog().map(|plog| plog.activation),
+            ),
         ));
-        Self { chain_spec, executor_factory, storage_only }
+        let plog_activation = Activation::after_genesis(&chain_spec).map(Arc::new);
+        Self { chain_spec, executor_factory, storage_only, plog_activation }
     }
 
     /// The chain's specification.
@@ -52,6 +57,10 @@ impl PeruriEvmConfig {
 
     pub(crate) fn storage_only(&self) -> &StorageOnlyAccounts {
         &self.storage_only
+    }
+
+    pub(crate) fn plog_activation(&self) -> Option<&Activation> {
+        self.plog_activation.as_deref()
     }
 
     /// The environment in which the block of `header` runs. `header` need not be complete: roots,

@@ -5,6 +5,7 @@ use alloy_evm::{
     eth::{EthEvm, EthEvmBuilder, EthEvmContext},
     precompiles::PrecompilesMap,
 };
+use alloy_hardforks::ForkCondition;
 use revm::{
     Inspector,
     bytecode::opcode::EXTCODEHASH,
@@ -22,16 +23,26 @@ use crate::{precompiles::precompiles, storage_only::ext_code_hash};
 /// Not `Send`: build it inside the blocking closure that uses it, never across an `.await`.
 pub type PeruriEvm<DB, I = NoOpInspector> = EthEvm<DB, I, PrecompilesMap>;
 
-/// Builds [`PeruriEvm`]s, with the precompiled contracts of the environment's fork.
+/// Builds [`PeruriEvm`]s, with the precompiled contracts of the environment's fork and block.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PeruriEvmFactory {
     /// Whether the database may show accounts marked as storage-only.
     storage_only: bool,
+    /// When the transparency log begins, if the chain has one.
+    plog: Option<ForkCondition>,
 }
 
 impl PeruriEvmFactory {
-    pub(crate) const fn new(storage_only: bool) -> Self {
-        Self { storage_only }
+    pub(crate) const fn new(storage_only: bool, plog: Option<ForkCondition>) -> Self {
+        Self { storage_only, plog }
+    }
+
+    /// The precompiled contracts in a block's environment.
+    fn precompiles(self, env: &EvmEnv) -> PrecompilesMap {
+        let block = &env.block_env;
+        let (number, timestamp) = (block.number.saturating_to(), block.timestamp.saturating_to());
+        let active = |at: ForkCondition| at.active_at_timestamp_or_number(timestamp, number);
+        precompiles(env.cfg_env.spec, self.plog.is_some_and(active))
     }
 
     fn finish<DB: Database, I: Inspector<EthEvmContext<DB>>>(
@@ -64,7 +75,7 @@ impl EvmFactory for PeruriEvmFactory {
     type Precompiles = PrecompilesMap;
 
     fn create_evm<DB: Database>(&self, db: DB, env: EvmEnv) -> Self::Evm<DB, NoOpInspector> {
-        let map = precompiles(env.cfg_env.spec);
+        let map = self.precompiles(&env);
         self.finish(EthEvmBuilder::new(db, env).precompiles(map), false)
     }
 
@@ -74,7 +85,7 @@ impl EvmFactory for PeruriEvmFactory {
         env: EvmEnv,
         inspector: I,
     ) -> Self::Evm<DB, I> {
-        let map = precompiles(env.cfg_env.spec);
+        let map = self.precompiles(&env);
         let builder = EthEvmBuilder::new(db, env).precompiles(map);
         self.finish(builder.activate_inspector(inspector), true)
     }

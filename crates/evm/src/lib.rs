@@ -19,6 +19,9 @@
 //! * `PREVRANDAO` is the header's `mixHash`, which is the IBFT 2.0 constant, when proposing too;
 //! * the block reward is `blockreward`, not Ethereum's, and it and the fees go to
 //!   `miningbeneficiary` where one is configured; `COINBASE` returns that address.
+//!
+//! A chain with `config.plog` has one more precompiled contract from its activation on: the
+//! transparency log ([`plog`]).
 
 #![forbid(unsafe_code)]
 
@@ -28,6 +31,7 @@ mod env;
 mod error;
 mod factory;
 mod latch;
+pub mod plog;
 pub mod post_execution;
 mod precompiles;
 mod process;

@@ -83,6 +83,11 @@ impl<'a> BlockSession<'a> {
         let db = StateDb::new(state, failure.clone());
         let mut db = State::builder().with_database(db).with_bundle_update().build();
         config.storage_only().preload(&mut db)?;
+        if let Some(plog) = config.plog_activation() {
+            let block = &env.block_env;
+            plog.run(block.number.saturating_to(), block.timestamp.saturating_to(), &mut db)
+                .map_err(|error| ExecutionError::Internal(error.to_string()))?;
+        }
         let gas_limit = env.block_env.gas_limit;
         let factory = config.executor_factory();
         let evm = factory.evm_factory().create_evm(db, env);

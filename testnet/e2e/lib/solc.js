@@ -9,8 +9,18 @@ const require = createRequire(import.meta.url);
 export const solc = require("solc");
 
 export const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
-export const contracts = resolve(root, "../contracts");
-export const artifacts = resolve(root, "../artifacts");
+const repository = resolve(root, "../..");
+
+/** Every contract with a checked-in artifact: its source and the artifact's folder, in the repository. */
+export const contracts = new Map([
+  ["Token", { source: "testnet/contracts/Token.sol", artifacts: "testnet/artifacts" }],
+  ["IPlog", { source: "contracts/src/IPlog.sol", artifacts: "contracts/artifacts" }],
+  ["PlogGovernance", { source: "contracts/src/PlogGovernance.sol", artifacts: "contracts/artifacts" }],
+  ["PlogCaller", { source: "contracts/test/PlogCaller.sol", artifacts: "contracts/artifacts" }],
+]);
+
+/** The file of a contract's artifact. */
+export const artifactFile = (name) => join(repository, contracts.get(name).artifacts, `${name}.json`);
 
 /** Settings fixed here: bytecode must not depend on a compiler's defaults or on where the checkout lies. */
 export const settings = {
@@ -20,14 +30,17 @@ export const settings = {
   outputSelection: { "*": { "*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"] } },
 };
 
-/** Compiles `name`.sol and returns the artifact of the contract of that name. */
+/** Compiles a contract of `contracts` and returns its artifact. */
 export function compile(name) {
+  const source = join(repository, contracts.get(name).source);
   const input = {
     language: "Solidity",
-    sources: { [`${name}.sol`]: { content: readFileSync(join(contracts, `${name}.sol`), "utf8") } },
+    sources: { [`${name}.sol`]: { content: readFileSync(source, "utf8") } },
     settings,
   };
+  let library = false;
   const findImport = (path) => {
+    library ||= path.startsWith("@openzeppelin/");
     try {
       return { contents: readFileSync(join(root, "node_modules", path), "utf8") };
     } catch (error) {
@@ -42,7 +55,7 @@ export function compile(name) {
   return {
     contract: name,
     compiler: `solc ${solc.version().split(".Emscripten")[0]}`,
-    library: `@openzeppelin/contracts ${openzeppelin}`,
+    ...(library ? { library: `@openzeppelin/contracts ${openzeppelin}` } : {}),
     settings: { optimizer: settings.optimizer, evmVersion: settings.evmVersion, metadata: settings.metadata },
     abi: contract.abi,
     bytecode: `0x${contract.evm.bytecode.object}`,

@@ -1,10 +1,9 @@
-// Writes testnet/artifacts/*.json: what the Rust scenarios deploy without a compiler.
+// Writes the checked-in artifacts: what Rust programs and tests deploy without a compiler.
 import { writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { artifacts, compile } from "../lib/solc.js";
+import { artifactFile, compile, contracts } from "../lib/solc.js";
 
-for (const name of ["Token"]) {
-  const path = join(artifacts, `${name}.json`);
+for (const name of contracts.keys()) {
+  const path = artifactFile(name);
   writeFileSync(path, `${JSON.stringify(compile(name), null, 2)}\n`);
   console.error(`wrote ${path}`);
 }

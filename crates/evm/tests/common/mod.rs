@@ -3,18 +3,18 @@
 
 use std::sync::Arc;
 
-use alloy_consensus::{EthereumTxEnvelope, Signed, TxEip1559, TxLegacy};
+use alloy_consensus::{EthereumTxEnvelope, Signed, TxEip1559, TxLegacy, transaction::Recovered};
 use alloy_eips::{eip2935, eip4788, eip7002, eip7251};
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_hardforks::{EthereumHardfork, ForkCondition};
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, address, bytes};
-use peruri_chainspec::{ChainSpec, ChainSpecBuilder};
+use peruri_chainspec::{ChainSpec, ChainSpecBuilder, PlogConfig};
 use peruri_evm::{
     AssembledBlock, BlockAssembler, BlockExecutionOutcome, ExecutionError, NextBlockEnvAttributes,
     PeruriEvmConfig,
 };
 use peruri_ibft2::{ForkPoints, Ibft2Config, Ibft2Schedule};
-use peruri_primitives::{Header, SealedHeader, TransactionSigned};
+use peruri_primitives::{Header, Receipt, SealedHeader, TransactionSigned};
 use peruri_storage::{DbOptions, ProviderFactory, StateProvider, StateProviderBox};
 
 pub const SENDER: Address = address!("00000000000000000000000000000000000000aa");
@@ -40,6 +40,8 @@ pub struct Setup {
     pub ibft2: Option<Ibft2Config>,
     pub accounts: Vec<(Address, GenesisAccount)>,
     pub contract_size_limit: Option<usize>,
+    pub plog: Option<PlogConfig>,
+    pub gas_limit: u64,
 }
 
 impl Setup {
@@ -53,6 +55,8 @@ impl Setup {
             ibft2: None,
             accounts: vec![(SENDER, funded(1000))],
             contract_size_limit: None,
+            plog: None,
+            gas_limit: 30_000_000,
         }
     }
 
@@ -90,6 +94,8 @@ pub struct Chain {
     pub config: PeruriEvmConfig,
     pub factory: ProviderFactory,
     pub parent: SealedHeader,
+    /// Between two blocks.
+    pub seconds: u64,
     _dir: tempfile::TempDir,
 }
 
@@ -106,7 +112,7 @@ impl Chain {
             chain_id: 1337,
             forks: forks.into_iter().collect(),
             genesis: Genesis {
-                gas_limit: 30_000_000,
+                gas_limit: setup.gas_limit,
                 timestamp: 1000,
                 difficulty: U256::from(1),
                 alloc: setup.accounts.into_iter().collect(),
@@ -114,6 +120,7 @@ impl Chain {
             },
             ibft2: setup.ibft2.map(schedule),
             contract_size_limit: setup.contract_size_limit,
+            plog: setup.plog,
             ..ChainSpecBuilder::default()
         };
         Self::of(Arc::new(spec.build().unwrap()))
@@ -125,7 +132,7 @@ impl Chain {
             ProviderFactory::open(dir.path(), spec.clone(), DbOptions::default()).unwrap();
         factory.init_genesis().unwrap();
         let parent = factory.last_header().unwrap();
-        Self { config: PeruriEvmConfig::new(spec), factory, parent, _dir: dir }
+        Self { config: PeruriEvmConfig::new(spec), factory, parent, seconds: 1, _dir: dir }
     }
 
     pub fn state(&self) -> StateProviderBox {
@@ -134,7 +141,7 @@ impl Chain {
 
     pub fn attributes(&self) -> NextBlockEnvAttributes {
         NextBlockEnvAttributes {
-            timestamp: self.parent.timestamp + 1,
+            timestamp: self.parent.timestamp + self.seconds,
             coinbase: COINBASE,
             gas_limit: self.parent.gas_limit,
             prev_randao: B256::repeat_byte(0x11),
@@ -147,25 +154,38 @@ impl Chain {
         self.config.next_header(&self.parent, &self.attributes())
     }
 
-    /// Executes a next block as its builder does.
+    /// Executes a next block as its builder does; all transactions are [`SENDER`]'s.
     pub fn execute(
         &self,
         txs: &[TransactionSigned],
         state: &dyn StateProvider,
     ) -> Result<BlockExecutionOutcome, ExecutionError> {
+        self.execute_from(&sent(txs.to_vec()), state)
+    }
+
+    /// Executes a next block as its builder does, each transaction with its sender.
+    pub fn execute_from(
+        &self,
+        txs: &[(Address, TransactionSigned)],
+        state: &dyn StateProvider,
+    ) -> Result<BlockExecutionOutcome, ExecutionError> {
         let header = self.next_header();
         let mut session = self.config.begin(&header, self.config.block_context(&header), state)?;
-        for tx in txs {
-            session.execute_transaction(recovered(tx))?;
+        for (sender, tx) in txs {
+            session.execute_transaction(Recovered::new_unchecked(tx, *sender))?;
         }
         session.finish()
     }
 
     /// Builds a next block.
     pub fn build(&self, txs: Vec<TransactionSigned>) -> AssembledBlock {
+        self.build_from(sent(txs))
+    }
+
+    fn build_from(&self, txs: Vec<(Address, TransactionSigned)>) -> AssembledBlock {
         let state = self.state();
-        let outcome = self.execute(&txs, &state).unwrap();
-        let senders = vec![SENDER; txs.len()];
+        let outcome = self.execute_from(&txs, &state).unwrap();
+        let (senders, txs) = txs.into_iter().unzip();
         BlockAssembler::new(self.config.clone())
             .assemble_block(self.next_header(), txs, senders, Default::default(), outcome, &state)
             .unwrap()
@@ -173,12 +193,18 @@ impl Chain {
 
     /// Builds, validates and commits a next block.
     pub fn advance(&mut self, txs: Vec<TransactionSigned>) {
-        let built = self.build(txs).executed;
+        self.advance_from(sent(txs));
+    }
+
+    /// The same, each transaction with its sender; the receipts.
+    pub fn advance_from(&mut self, txs: Vec<(Address, TransactionSigned)>) -> Vec<Receipt> {
+        let built = self.build_from(txs).executed;
         let block = (*built.recovered_block).clone();
         let checked = self.config.process_block(block, &self.state()).unwrap();
         assert_eq!(checked.trie.root, built.trie.root);
         self.factory.commit_block(&checked).unwrap();
         self.parent = self.factory.last_header().unwrap();
+        checked.execution_output.receipts.clone()
     }
 
     pub fn balance(&self, address: Address) -> U256 {
@@ -190,10 +216,12 @@ impl Chain {
     }
 }
 
-pub fn recovered(
-    tx: &TransactionSigned,
-) -> alloy_consensus::transaction::Recovered<&TransactionSigned> {
-    alloy_consensus::transaction::Recovered::new_unchecked(tx, SENDER)
+pub fn recovered(tx: &TransactionSigned) -> Recovered<&TransactionSigned> {
+    Recovered::new_unchecked(tx, SENDER)
+}
+
+fn sent(txs: Vec<TransactionSigned>) -> Vec<(Address, TransactionSigned)> {
+    txs.into_iter().map(|tx| (SENDER, tx)).collect()
 }
 
 /// A transaction of [`SENDER`] with any signature: the executor takes the sender as given.
@@ -209,6 +237,11 @@ pub fn tx(nonce: u64, to: TxKind, gas_limit: u64, input: Bytes) -> TransactionSi
         ..TxEip1559::default()
     };
     EthereumTxEnvelope::Eip1559(Signed::new_unhashed(tx, signature()))
+}
+
+/// A call of the transparency log with enough gas for small ones.
+pub fn plog_tx(nonce: u64, input: Bytes) -> TransactionSigned {
+    tx(nonce, TxKind::Call(peruri_chainspec::PLOG_ADDRESS), 1_000_000, input)
 }
 
 pub fn call(nonce: u64, to: Address) -> TransactionSigned {
