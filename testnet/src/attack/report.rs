@@ -115,7 +115,7 @@ impl Row {
     /// The table's head.
     pub(super) fn head() -> String {
         format!(
-            "{:4} {:47} {:>22} {:>13} {:>6} {:>6} {:>15} {:>6} {:>8} {:>6} {:>9}  verdict\n\
+            "{:4} {:50} {:>22} {:>13} {:>6} {:>6} {:>15} {:>6} {:>8} {:>6} {:>9}  verdict\n\
              each figure: without the attack → under it; CPU in % of a core; attackers at nice {NICE}",
             "id",
             "attack",
@@ -145,7 +145,7 @@ impl fmt::Display for Row {
             limits.cpu.map_or_else(|| "–".to_owned(), |limit| format!("+{:.0}", limit * 100.0));
         write!(
             f,
-            "{:4} {:47} {intervals:>22} {p99:>13} {:>6.2} {:>6.2} {cpu:>15} {cpu_limit:>6} {:>8.1} {:>6.0} {:>9.0}  {}",
+            "{:4} {:50} {intervals:>22} {p99:>13} {:>6.2} {:>6.2} {cpu:>15} {cpu_limit:>6} {:>8.1} {:>6.0} {:>9.0}  {}",
             self.id,
             self.name,
             self.ratio(),

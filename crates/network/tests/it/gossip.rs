@@ -140,7 +140,8 @@ async fn floods_of_control_messages_stop_nothing() {
         scene.send(&Rpc::new().ihave(TOPIC, &none).iwant(&none).idontwant(&none)).await;
         scene.send(&spam).await;
     }
-    scene.send(&Rpc::new().prune(TOPIC, &[], 60).graft(TOPIC)).await;
+    scene.send(&Rpc::new().prune(TOPIC, &[], 60)).await;
+    scene.send(&Rpc::new().graft(TOPIC)).await;
     scene.hears("a PRUNE", |rpc| rpc.prunes > 0).await;
     scene.goes_on().await;
 }
