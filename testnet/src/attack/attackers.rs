@@ -18,7 +18,10 @@ pub(super) const NICE: i32 = 19;
 
 /// A runtime of its own for attackers.
 #[derive(Debug)]
-pub(super) struct Attackers(Option<Runtime>);
+pub(super) struct Attackers {
+    runtime: Option<Runtime>,
+    handle: Handle,
+}
 
 impl Attackers {
     pub(super) fn start() -> Result<Self> {
@@ -34,12 +37,12 @@ impl Attackers {
             .enable_all()
             .build()
             .map_err(TestnetError::io("threads for attackers"))?;
-        Ok(Self(Some(runtime)))
+        Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime) })
     }
 
-    /// Where attackers run; `None` only while this is being dropped.
-    pub(super) fn handle(&self) -> Option<&Handle> {
-        self.0.as_ref().map(Runtime::handle)
+    /// Where attackers run.
+    pub(super) const fn handle(&self) -> &Handle {
+        &self.handle
     }
 
     /// Processor time of all attackers so far.
@@ -51,7 +54,7 @@ impl Attackers {
 impl Drop for Attackers {
     fn drop(&mut self) {
         // A runtime may not be waited for from within another one.
-        if let Some(runtime) = self.0.take() {
+        if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
     }

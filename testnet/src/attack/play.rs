@@ -39,7 +39,7 @@ pub fn attack_ids() -> impl Iterator<Item = (&'static str, &'static str)> {
 /// If a network does not start or an attacker's own machinery fails.
 pub async fn play(options: &AttackOptions, judge: &mut Judge) -> Result<()> {
     let attackers = Attackers::start()?;
-    let mut rows = Vec::new();
+    println!("{}", Row::head());
     for (seat, folder) in [(Seat::Listed, "listed"), (Seat::Validator, "validator")] {
         let chosen = ATTACKS.iter().filter(|it| it.seat == seat && options.chooses(it.id));
         let chosen: Vec<_> = chosen.collect();
@@ -48,13 +48,11 @@ pub async fn play(options: &AttackOptions, judge: &mut Judge) -> Result<()> {
         }
         let mut arena = Arena::start(&options.program, &options.folder.join(folder), seat).await?;
         for attack in chosen {
-            let on = attackers.handle().cloned().unwrap_or_else(Handle::current);
-            rows.push(play_one(attack, &mut arena, on, options.window, judge).await?);
+            let row = play_one(attack, &mut arena, attackers.handle(), options.window, judge);
+            println!("{}", row.await?);
         }
         arena.stop().await?;
     }
-    println!("{}", Row::head());
-    rows.iter().for_each(|row| println!("{row}"));
     Ok(())
 }
 
@@ -67,7 +65,7 @@ impl AttackOptions {
 async fn play_one(
     attack: &'static Attack,
     arena: &mut Arena,
-    attackers: Handle,
+    attackers: &Handle,
     window: Duration,
     judge: &mut Judge,
 ) -> Result<Row> {

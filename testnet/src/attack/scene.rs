@@ -2,7 +2,7 @@
 
 use crate::{Client, Result, TestnetError};
 use alloy_primitives::B256;
-use libp2p::Stream;
+use libp2p::{Stream, multiaddr::Protocol};
 use peruri_chainspec::ChainSpec;
 use peruri_engine::LocalStatus;
 use peruri_network::{Handshake, Multiaddr, NodeIdentity, PeerId, PeerIdentity};
@@ -54,12 +54,12 @@ pub(super) struct Connected {
 
 impl Target {
     pub(super) fn address(&self) -> Multiaddr {
-        Multiaddr::from(self.p2p.ip()).with(libp2p::multiaddr::Protocol::Tcp(self.p2p.port()))
+        Multiaddr::from(self.p2p.ip()).with(Protocol::Tcp(self.p2p.port()))
     }
 
     /// Its address with its peer id.
     pub(super) fn dial_address(&self) -> Multiaddr {
-        self.address().with(libp2p::multiaddr::Protocol::P2p(self.peer.peer_id))
+        self.address().with(Protocol::P2p(self.peer.peer_id))
     }
 
     pub(super) fn client(&self) -> Client {

@@ -28,8 +28,8 @@ pub(super) struct Window {
     pub(super) attackers: f64,
 }
 
-/// Measures for at least `length`, and until `during` has ended. Heights of the validators
-/// `left_out` do not count.
+/// Measures for at least `length`, and until `during` has ended. Heights of the node `paused` do not
+/// count.
 pub(super) async fn measure<T>(
     arena: &Arena,
     length: Duration,

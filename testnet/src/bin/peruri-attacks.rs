@@ -2,6 +2,7 @@
 
 use clap::Parser;
 use peruri_testnet::{
+    TestnetError,
     attack::{AttackOptions, attack_ids, play},
     judge, namespaces_obstacle,
 };
@@ -34,10 +35,12 @@ async fn main() -> ExitCode {
         eprintln!("loopback addresses instead of network namespaces: {reason}");
     }
     judge("attacks", false, None, async |judge| {
-        let io = |source| peruri_testnet::TestnetError::Io { what: "a folder".to_owned(), source };
-        let folder = tempfile::Builder::new().prefix("peruri-attacks").tempdir().map_err(io)?;
+        let io = |what: String| move |source| TestnetError::Io { what, source };
+        let folder = tempfile::Builder::new().prefix("peruri-attacks").tempdir();
+        let folder = folder.map_err(io("a temporary folder".to_owned()))?;
+        let program = arguments.node.canonicalize();
         let options = AttackOptions {
-            program: arguments.node.canonicalize().map_err(io)?,
+            program: program.map_err(io(arguments.node.display().to_string()))?,
             folder: folder.path().to_owned(),
             window: Duration::from_secs(arguments.seconds),
             attacks: arguments.attacks,

@@ -93,11 +93,11 @@ impl PendingGuard {
     /// Counts a new connection from `ip`, or refuses it.
     pub(super) fn admit(&mut self, connection: ConnectionId, ip: IpAddr) -> Result<(), Denied> {
         let ip = network_of(ip);
-        let count = self.counts.entry(ip).or_default();
-        if *count >= self.most {
+        let count = self.counts.get(&ip).copied().unwrap_or_default();
+        if count >= self.most {
             return Err(Denied::TooManyPending(ip));
         }
-        *count += 1;
+        self.counts.insert(ip, count + 1);
         self.pending.insert(connection, ip);
         Ok(())
     }

@@ -54,7 +54,7 @@ async fn eclipse(seals: impl FnOnce(&Cluster) -> Vec<PrivateKeySigner>) {
     let left = async || (victim.running.round_state().await.id.round > 0).then_some(());
     eventually("a round passes without a block", left).await;
     for node in &mut honest {
-        node.goes_on(10).await;
+        node.goes_on(5).await;
     }
     assert_eq!(victim.node.head().0, 0, "nothing is final under the eclipse");
     assert_eq!(traitor.node.head().0, 0);
