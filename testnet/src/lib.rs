@@ -5,6 +5,7 @@
 //! the node acknowledged in a [`Ledger`], and reports through a [`Judge`], whose last line is
 //! `N passed, N failed`. The processes belong to the scenario: they die with it.
 
+pub mod attack;
 pub mod check;
 mod clock;
 mod cluster;

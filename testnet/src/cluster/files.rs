@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use std::{fs, net::SocketAddr, path::Path, process::Command};
 
 /// Port of the connections between nodes, TCP and QUIC.
-const P2P_PORT: u16 = 30_303;
+pub(super) const P2P_PORT: u16 = 30_303;
 
 /// A node's name and key.
 #[derive(Debug, Clone)]

@@ -178,6 +178,11 @@ impl Cluster {
         &self.topology
     }
 
+    /// The genesis file.
+    pub fn genesis_file(&self) -> PathBuf {
+        self.options.folder.join(CONFIG).join("genesis.json")
+    }
+
     /// The disks of the members.
     pub const fn disks(&self) -> &Disks {
         &self.disks
