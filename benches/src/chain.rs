@@ -61,6 +61,14 @@ impl Chain {
         Ok(Self { factory, evm, spec, validator, senders, accounts, next: 0 })
     }
 
+    /// Its genesis file.
+    ///
+    /// # Errors
+    /// If the token's code cannot be read.
+    pub fn genesis(&self) -> Result<String> {
+        genesis_json(self.validator.address(), &self.holders())
+    }
+
     /// An importer into another store of this chain, which begins at its genesis.
     ///
     /// # Errors

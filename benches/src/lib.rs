@@ -13,6 +13,7 @@ pub mod network;
 pub mod report;
 pub mod stats;
 pub mod subject;
+pub mod sync;
 pub mod throughput;
 
 /// What is measured in process runs with the allocator it has in the node.

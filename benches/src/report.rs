@@ -5,6 +5,7 @@ use crate::{
     machine::Machine,
     network::Networks,
     stats::{Summary, number},
+    sync::Sync,
     throughput::{Memory, Throughput, of},
 };
 use eyre::{Context, Result};
@@ -21,6 +22,8 @@ pub struct Report {
     pub throughput: Vec<Throughput>,
     /// Rows of networks.
     pub networks: Option<Networks>,
+    /// The row of sync.
+    pub sync: Option<Sync>,
     /// The row of block import.
     pub import: Option<Import>,
     /// Memory of the node.
@@ -66,6 +69,7 @@ impl Report {
             lines.extend(throughput_lines(row));
         }
         lines.extend(self.networks.iter().flat_map(network_lines));
+        lines.extend(self.sync.iter().map(sync_line));
         lines.extend(self.import.iter().flat_map(import_lines));
         if let Some(Memory { idle_mib, loaded_mib, transactions }) = &self.memory {
             let (idle, loaded) = (number(*idle_mib), number(*loaded_mib));
@@ -158,6 +162,17 @@ fn network_lines(networks: &Networks) -> Vec<String> {
         ),
         format!("| T6 | the same, p99 in ms | {} | – | – | ≤ 50 |", number(agreement.p99)),
     ]
+}
+
+fn sync_line(sync: &Sync) -> String {
+    line(
+        "sync",
+        &format!("{} blocks of 500 ERC-20 transfers from a peer, blocks a second", sync.blocks),
+        "≥ 0.8 ×",
+        sync.of(|round| round.sync),
+        "import from a file",
+        sync.of(|round| round.import),
+    )
 }
 
 fn import_lines(import: &Import) -> Vec<String> {

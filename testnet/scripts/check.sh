@@ -166,6 +166,14 @@ few_networks() {
     networks chaos --at-most 50 testnet/scenarios/{01-crashes,03-partitions,07-restored-data,16-power-cut}.toml
 }
 
+# Attacks on the connections between nodes, each measured against the same network without it. $1 seconds
+# without and under each attack, $2.. ids of the attacks, all if there are none.
+attacks() {
+    local seconds=$1
+    shift
+    step judge attacks "$bin/peruri-attacks" --node "$bin/peruri-node" --seconds "$seconds" "$@"
+}
+
 # A binary whose synced writes are not synced: the power-cut scenario must notice.
 unsynced_node() {
     cargo build --workspace --bins --tests --locked --features peruri-node/fault-no-sync &&
@@ -186,6 +194,7 @@ test)
     consensus 2000 2 5 --list
     scenarios 10 3 1
     few_networks
+    attacks 10 P1 P5 P8
     ;;
 soak)
     step check unsynced-build unsynced_node || finish
@@ -197,6 +206,7 @@ soak)
     scenarios 100 20 10 --must-lose "$bin/peruri-node-no-sync"
     networks chaos testnet/scenarios/*.toml --must-lose "$bin/peruri-node-no-sync"
     networks chaos-long testnet/scenarios/soak/*.toml
+    attacks 60
     ;;
 scenarios)
     build
@@ -204,6 +214,7 @@ scenarios)
     consensus 2000 2 5 --list
     scenarios 10 3 1
     few_networks
+    attacks 10 P1 P5 P8
     ;;
 *)
     say "unknown mode: $mode (test, soak, lint, scenarios)"

@@ -5,6 +5,7 @@
 //! the node acknowledged in a [`Ledger`], and reports through a [`Judge`], whose last line is
 //! `N passed, N failed`. The processes belong to the scenario: they die with it.
 
+pub mod attack;
 pub mod check;
 mod clock;
 mod cluster;
@@ -47,7 +48,7 @@ pub use rpc::{Client, quantity};
 pub use scenario::{Fault, Perturbation, RunOptions, Scenario, Target, Word, is_about_safety, run};
 pub use signed::Signed;
 pub use startup::{judge, stop_signal};
-pub use token::Token;
+pub use token::{SCENARIO_TOKEN, Token};
 pub use topology::{
     Loopback, NamespaceRecord, Namespaces, Placement, Topology, namespaces_obstacle,
 };

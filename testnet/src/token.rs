@@ -8,12 +8,15 @@ use std::time::Duration;
 
 /// Gas offered for a call of the token; a mint or transfer to a new holder needs about 52,000.
 const CALL_GAS: u64 = 80_000;
+/// Where scenarios have a token from the genesis block on; nobody holds any of it.
+pub const SCENARIO_TOKEN: Token = Token::at(Address::repeat_byte(0x70));
 /// Gas offered for the deployment.
 const DEPLOY_GAS: u64 = 2_000_000;
 
 mod calls {
     alloy_sol_types::sol! {
         function transfer(address to, uint256 amount) returns (bool);
+        function approve(address spender, uint256 amount) returns (bool);
         function mint(address to, uint256 amount);
         function balanceOf(address account) view returns (uint256);
         function totalSupply() view returns (uint256);
@@ -99,6 +102,23 @@ impl Token {
         amount: U256,
     ) -> Result<SignedTransaction> {
         from.call(self.address, Self::transfer_input(to, amount), CALL_GAS)
+    }
+
+    /// Signs an approval of `amount` units, which needs no holding.
+    ///
+    /// # Errors
+    /// As [`Wallet::sign`].
+    pub fn approve(
+        &self,
+        owner: &mut Wallet,
+        spender: Address,
+        amount: U256,
+    ) -> Result<SignedTransaction> {
+        owner.call(
+            self.address,
+            calls::approveCall { spender, amount }.abi_encode().into(),
+            CALL_GAS,
+        )
     }
 
     /// Signs a mint of `amount` units; `owner` must be the creator.

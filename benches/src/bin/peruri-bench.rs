@@ -8,6 +8,7 @@ use peruri_benches::{
     network,
     report::{Report, criterion_parts},
     subject::Programs,
+    sync,
     throughput::{self, T1, T2, T3},
 };
 use std::{fs, path::PathBuf};
@@ -22,7 +23,7 @@ struct Arguments {
     #[arg(long)]
     anvil: PathBuf,
     /// Rows to measure.
-    #[arg(long, value_delimiter = ',', default_value = "T1,T3,T5,T15,memory")]
+    #[arg(long, value_delimiter = ',', default_value = "T1,T3,T5,sync,T15,memory")]
     rows: Vec<String>,
     /// Interleaved rounds.
     #[arg(long, default_value_t = 5)]
@@ -30,6 +31,9 @@ struct Arguments {
     /// Transactions of a round of transfers; mints are half as many.
     #[arg(long, default_value_t = 64_000)]
     transactions: usize,
+    /// Blocks of the chain that is synced.
+    #[arg(long, default_value_t = 300)]
+    sync_blocks: u64,
     /// Accounts in the state of block import.
     #[arg(long, default_value_t = 1_000_000)]
     accounts: u64,
@@ -79,13 +83,20 @@ fn main() -> Result<()> {
         ))?),
         false => None,
     };
+    let sync = match wanted("sync") {
+        true => {
+            let blocks = arguments.sync_blocks;
+            Some(runtime.block_on(sync::measure(&programs, blocks, arguments.rounds))?)
+        }
+        false => None,
+    };
     let memory = match wanted("memory") {
         true => Some(runtime.block_on(throughput::memory(&programs, 1_024_000))?),
         false => None,
     };
     let parts = arguments.criterion.as_deref().map_or(Ok(Vec::new()), criterion_parts)?;
     let machine = Machine::read()?;
-    let report = Report { machine, throughput: measured, networks, import, memory, parts };
+    let report = Report { machine, throughput: measured, networks, sync, import, memory, parts };
     report.write(&arguments.out)?;
     println!("{}", report.table());
     Ok(())

@@ -29,6 +29,9 @@ fn proven(verified: &Verified, opened: bool, out: &mut impl Write) -> io::Result
         "  entry       {kind}, number {seq} of source {source}, schema {}",
         entry.schema
     )?;
+    if entry.flags != 0 {
+        writeln!(out, "  flags       {}", flags(entry.flags))?;
+    }
     writeln!(out, "  occurred    {}, as the source claims", time(entry.occurred_at))?;
     writeln!(out, "  activity    {}", uuid(&entry.activity_id))?;
     writeln!(out, "  subject     {}", entry.subject)?;
@@ -88,6 +91,12 @@ fn log(id: &B256) -> String {
     let name = name.trim_end_matches('\0');
     let readable = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic());
     if readable { format!("{name} ({id})") } else { id.to_string() }
+}
+
+fn flags(flags: u8) -> String {
+    let names = [(1, "has an effect on chain"), (2, "late"), (4, "TEST DATA")];
+    let set = names.into_iter().filter(|(bit, _)| flags & bit != 0);
+    set.map(|(_, name)| name).collect::<Vec<_>>().join(", ")
 }
 
 /// A time in UTC.

@@ -7,7 +7,7 @@ use revm::{
     primitives::hardfork::SpecId,
 };
 
-use crate::plog;
+use crate::plog::{self, Capture};
 
 /// The precompiled contracts of `spec`: Ethereum's, and the transparency log where `plog` says that
 /// it is active.
@@ -19,9 +19,16 @@ pub fn precompiles(spec: SpecId, plog: bool) -> PrecompilesMap {
     let mut map =
         PrecompilesMap::from_static(Precompiles::new(PrecompileSpecId::from_spec_id(spec)));
     if plog {
-        map.apply_precompile(&PLOG_ADDRESS, |_| Some(plog::precompile()));
+        map.apply_precompile(&PLOG_ADDRESS, |_| Some(plog::precompile(Capture::default())));
     }
     map
+}
+
+/// Lets the entries that the transparency log of `map` appends, if it has one, go to `capture`.
+pub(crate) fn capture_plog(map: &mut PrecompilesMap, capture: &Capture) {
+    if map.get(&PLOG_ADDRESS).is_some() {
+        map.apply_precompile(&PLOG_ADDRESS, |_| Some(plog::precompile(capture.clone())));
+    }
 }
 
 #[cfg(test)]

@@ -65,6 +65,7 @@ pub(crate) fn candidate(
             receipts: outcome.receipts,
             requests: outcome.requests,
             gas_used: outcome.gas_used,
+            plog_appends: outcome.plog_appends,
             bytecodes: outcome.bundle.contracts.into_iter().collect(),
         }),
         hashed_state: Arc::new(hashed_state),

@@ -13,7 +13,7 @@ use alloy_evm::{
 use alloy_hardforks::EthereumHardforks;
 use alloy_primitives::{B256, TxHash};
 use peruri_primitives::{Receipt, TransactionSigned};
-use peruri_storage::StateProvider;
+use peruri_storage::{PlogAppend, StateProvider};
 use peruri_trie::HashedPostState;
 use revm::{
     Database,
@@ -22,7 +22,8 @@ use revm::{
 
 use crate::{
     BlockReward, ExecutionError, ExecutorSpec, PeruriEvm, PeruriEvmConfig, PeruriReceiptBuilder,
-    StateDb, latch::Failure, storage_only::StorageOnlyAccounts,
+    StateDb, latch::Failure, plog::Capture, precompiles::capture_plog,
+    storage_only::StorageOnlyAccounts,
 };
 
 type Executor<'a> =
@@ -41,6 +42,8 @@ pub struct BlockExecutionOutcome {
     pub blob_gas_used: u64,
     /// Changed accounts, slots and new code, plain keys.
     pub bundle: BundleState,
+    /// What was appended to transparency logs, in order.
+    pub plog_appends: Vec<PlogAppend>,
     /// State root after each transaction; filled on request only, for receipts before Byzantium.
     pub post_states: Vec<B256>,
 }
@@ -66,6 +69,7 @@ pub struct BlockSession<'a> {
     storage_only: &'a StorageOnlyAccounts,
     reward: Option<BlockReward>,
     failure: Failure,
+    capture: Capture,
     gas_limit: u64,
     blob_gas_used: u64,
     post_states: Option<Vec<B256>>,
@@ -90,7 +94,9 @@ impl<'a> BlockSession<'a> {
         }
         let gas_limit = env.block_env.gas_limit;
         let factory = config.executor_factory();
-        let evm = factory.evm_factory().create_evm(db, env);
+        let mut evm = factory.evm_factory().create_evm(db, env);
+        let capture = Capture::default();
+        capture_plog(evm.precompiles_mut(), &capture);
         let mut executor = factory.create_executor(evm, ctx);
         executor
             .apply_pre_execution_changes()
@@ -101,6 +107,7 @@ impl<'a> BlockSession<'a> {
             storage_only: config.storage_only(),
             reward,
             failure,
+            capture,
             gas_limit,
             blob_gas_used: 0,
             post_states: None,
@@ -168,7 +175,16 @@ impl<'a> BlockSession<'a> {
     /// [`ExecutionError`], never of the invalid-transaction class.
     pub fn finish(mut self) -> Result<BlockExecutionOutcome, ExecutionError> {
         self.require_system_contracts()?;
-        let Self { executor, reward, failure, blob_gas_used, post_states, storage_only, .. } = self;
+        let Self {
+            executor,
+            reward,
+            failure,
+            capture,
+            blob_gas_used,
+            post_states,
+            storage_only,
+            ..
+        } = self;
         let (evm, result) =
             executor.finish().map_err(|error| ExecutionError::sort(error, failure.get(), None))?;
         let mut db = evm.into_db();
@@ -178,7 +194,11 @@ impl<'a> BlockSession<'a> {
         db.merge_transitions(BundleRetention::PlainState);
         let mut bundle = db.take_bundle();
         storage_only.restore(&mut bundle);
+        let plog_appends = capture
+            .appends(&result.receipts)
+            .map_err(|error| ExecutionError::Internal(error.to_string()))?;
         Ok(BlockExecutionOutcome {
+            plog_appends,
             receipts: result.receipts,
             requests: result.requests,
             gas_used: result.gas_used,

@@ -48,7 +48,8 @@
 //!
 //! | what | bound ([`Limits`], [`Timing`]) | beyond it |
 //! |---|---|---|
-//! | connections in their security handshake | `pending_inbound`, for each IP address `pending_inbound_per_ip` and `inbound_per_ip`; `handshake` | refused at once; closed |
+//! | new connections of an IP address | `inbound_per_ip` a second | closed by the transport |
+//! | connections in their security handshake | `pending_inbound`, for each IP address `pending_inbound_per_ip`; `handshake` | refused at once; closed |
 //! | connections of a peer | one, and one that may replace it | refused |
 //! | established connections | `peers` and 64 | refused |
 //! | a frame | 16 MiB; 96 KiB until the handshake is done; `frame` | nothing is allocated, session ends, penalty |

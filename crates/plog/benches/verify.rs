@@ -1,4 +1,4 @@
-//! C11: verification of a receipt.
+//! C8: verification of a receipt.
 
 #![allow(missing_docs)]
 
@@ -14,7 +14,7 @@ fn receipt_with_four_seals(criterion: &mut Criterion) {
     let world = World::new(4, 1000);
     let (document, policy) = (json(&world.receipt(INDEX)), world.policy());
     assert!(verify(document.as_bytes(), &policy, None).ok());
-    criterion.benchmark_group("C11 receipt").bench_function("verify, 4 seals", |bencher| {
+    criterion.benchmark_group("C8 receipt").bench_function("verify, 4 seals", |bencher| {
         bencher.iter(|| verify(black_box(document.as_bytes()), &policy, None).ok());
     });
 }

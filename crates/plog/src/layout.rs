@@ -252,8 +252,8 @@ impl SourceSigner {
 }
 
 impl LogMode {
-    /// The word of a log that exists.
-    pub fn existing(mode: u32) -> Self {
+    /// The mode of a log that exists.
+    pub const fn existing(mode: u32) -> Self {
         Self { mode, exists: true }
     }
 

@@ -11,6 +11,7 @@ use peruri_plog::{
     audit::{ConsistencyError, ExportAudit, ExportError, check_consistency},
     verify,
 };
+use proptest::{prelude::*, sample::Index};
 
 fn code(document: &str, policy: &Policy) -> Option<String> {
     verify(document.as_bytes(), policy, None).failure().map(|step| step.code.clone().unwrap())
@@ -55,6 +56,23 @@ fn what_is_written_is_read_back() {
     let extra = json(&answer).replacen('{', "{\"more\":1,", 1);
     let unknown = ContainerError::Unknown { at: "more".to_owned() };
     assert_eq!(ConsistencyAnswer::parse(extra.as_bytes()), Err(unknown));
+}
+
+#[test]
+fn messages_repeat_little_of_a_document_and_nothing_that_a_terminal_obeys() {
+    let world = World::new(3, 20);
+    let honest = json(&world.receipt(INDEX));
+    let name = format!("\\u001b[2KVERIFIED{}", "x".repeat(5000));
+    for document in [
+        honest.replacen('{', &format!("{{\"{name}\":1,"), 1),
+        honest.replacen('{', &format!("{{\"{name}\":1,\"{name}\":1,"), 1),
+        honest.replacen("plog-receipt/v1", &name, 1),
+    ] {
+        let report = verify(document.as_bytes(), &world.policy(), None);
+        let Some(detail) = report.failure().map(|step| &step.detail) else { panic!("{report:?}") };
+        assert!(detail.contains("\\u{1b}[2KVERIFIED"), "{detail}");
+        assert!(detail.len() < 200 && !detail.contains(char::is_control), "{detail}");
+    }
 }
 
 #[test]
@@ -157,6 +175,24 @@ fn no_bit_of_the_document_can_change() {
             assert!(!verify(&changed, &policy, None).ok(), "byte {at}, bit {bit}");
             changed[at] ^= 1 << bit;
         }
+    }
+}
+
+proptest! {
+    /// Wherever digits are put in the place of others.
+    #[test]
+    fn no_digits_of_the_document_can_change(
+        at in any::<Index>(),
+        digits in "[0-9a-f]{0,6}",
+        replaced in 0usize..6,
+    ) {
+        let world = World::new(3, 20);
+        let honest = json(&world.receipt(INDEX));
+        let mut changed = honest.clone();
+        let at = at.index(honest.len() - replaced);
+        changed.replace_range(at..at + replaced, &digits);
+        let report = verify(changed.as_bytes(), &world.policy(), None);
+        prop_assert_eq!(report.ok(), changed == honest);
     }
 }
 

@@ -17,6 +17,7 @@ mod filter;
 mod ibft;
 mod json;
 mod net;
+mod plog;
 mod pubsub;
 mod txpool;
 mod types;
@@ -38,6 +39,12 @@ pub use ibft::{
 pub use json::Json;
 pub use net::{NetApiClient, RpcApiClient, Web3ApiClient};
 pub use net::{NetApiServer, RpcApiServer, Web3ApiServer};
+pub use plog::{PlogApiClient, PlogPubSubApiClient};
+pub use plog::{PlogApiServer, PlogPubSubApiServer};
+pub use plog::{
+    PlogConsistencyProof, PlogEntry, PlogHead, PlogInclusionProof, PlogLogInfo, PlogSource,
+    PlogSubjectHistory,
+};
 pub use pubsub::EthPubSubApiClient;
 pub use pubsub::EthPubSubApiServer;
 pub use txpool::TxPoolApiClient;

@@ -15,6 +15,12 @@ pub const INVALID_PARAMS: i32 = -32602;
 pub const INTERNAL_ERROR: i32 = -32603;
 /// A limit was exceeded (EIP-1474).
 pub const LIMIT_EXCEEDED: i32 = -32005;
+/// A header does not have as many seals as were asked for.
+pub const NOT_ENOUGH_SEALS: i32 = -32010;
+/// A block whose state cannot be proven any more.
+pub const PROOF_WINDOW: i32 = -32012;
+/// A log, an entry, a size or a source that does not exist.
+pub const UNKNOWN: i32 = -32014;
 /// History that this node does not keep (EIP-4444, execution-apis).
 pub const PRUNED_HISTORY: i32 = 4444;
 /// A state override moves what cannot be moved (`MovePrecompileToAddress`, execution-apis).
@@ -84,6 +90,25 @@ pub enum RpcError {
         /// Its bound.
         limit: usize,
     },
+    /// No header has as many seals as were asked for.
+    #[error("not enough seals yet: {have} of {wanted}")]
+    NotEnoughSeals {
+        /// Most seals of a header that would do otherwise.
+        have: u64,
+        /// What was asked for.
+        wanted: u64,
+    },
+    /// A block outside the window in which states can be proven.
+    #[error("block: states can be proven from block {from} to {to}")]
+    ProofWindow {
+        /// Oldest block.
+        from: u64,
+        /// Newest block.
+        to: u64,
+    },
+    /// A part of the transparency log that does not exist.
+    #[error("{0}")]
+    Unknown(String),
     /// A filter that does not exist or expired.
     #[error("filter not found")]
     FilterNotFound,
@@ -111,6 +136,9 @@ impl RpcError {
             Self::OutsideWindow { .. } => PRUNED_HISTORY,
             Self::Reverted(_) => EXECUTION_REVERTED,
             Self::Limit { .. } | Self::Busy { .. } => LIMIT_EXCEEDED,
+            Self::NotEnoughSeals { .. } => NOT_ENOUGH_SEALS,
+            Self::ProofWindow { .. } => PROOF_WINDOW,
+            Self::Unknown(_) => UNKNOWN,
             Self::Internal(_) => INTERNAL_ERROR,
         }
     }
@@ -176,6 +204,14 @@ impl From<RpcError> for ErrorObjectOwned {
         match &error {
             RpcError::Reverted(data) => {
                 ErrorObject::owned(error.code(), message, Some(hex::encode_prefixed(data)))
+            }
+            RpcError::NotEnoughSeals { have, wanted } => {
+                let data = serde_json::json!({ "have": have, "wanted": wanted });
+                ErrorObject::owned(error.code(), message, Some(data))
+            }
+            RpcError::ProofWindow { from, to } => {
+                let data = serde_json::json!({ "from": from, "to": to });
+                ErrorObject::owned(error.code(), message, Some(data))
             }
             _ => ErrorObject::owned(error.code(), message, None::<()>),
         }

@@ -31,6 +31,7 @@ mod eth;
 mod ibft;
 mod json;
 mod node;
+mod plog;
 mod send;
 mod server;
 mod source;
@@ -39,7 +40,8 @@ pub use config::{AuthConfig, EndpointConfig, RpcLimits, RpcServerConfig};
 pub use context::RpcHandles;
 pub use error::{
     CANNOT_MOVE, EXECUTION_REVERTED, INTERNAL_ERROR, INVALID_PARAMS, LIMIT_EXCEEDED,
-    PRUNED_HISTORY, RpcError, RpcResult, SERVER_ERROR, ServerError,
+    NOT_ENOUGH_SEALS, PROOF_WINDOW, PRUNED_HISTORY, RpcError, RpcResult, SERVER_ERROR, ServerError,
+    UNKNOWN,
 };
 pub use server::{RpcServerBuilder, RpcServerHandle};
 pub use source::{NoPendingBlock, NodeStatus, PendingBlockSource, Standalone, SyncProgress};

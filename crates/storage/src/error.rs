@@ -83,6 +83,19 @@ pub enum ProviderError {
     /// An earlier write failed; the store takes no further writes.
     #[error("an earlier write failed: the store takes no more writes until the node is restarted")]
     Poisoned,
+    /// The index of the transparency log does not end where new entries begin.
+    #[error(
+        "the index of log {log} has {got} entries, the chain {expected}: stop the node and run \
+         `peruri-node db rebuild-plog`"
+    )]
+    PlogIndex {
+        /// Id of the log.
+        log: alloy_primitives::B256,
+        /// Entries before the block.
+        expected: u64,
+        /// Entries in the index.
+        got: u64,
+    },
     /// A stored row does not decode.
     #[error("row in {column} does not decode: {reason}")]
     Codec {

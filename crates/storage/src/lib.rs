@@ -21,6 +21,7 @@ mod db;
 mod error;
 mod index;
 mod options;
+mod plog;
 mod provider;
 mod state;
 #[cfg(test)]
@@ -31,6 +32,9 @@ mod types;
 pub use error::{ProviderError, ProviderResult};
 pub use index::{BlockBitmap, LogTerm};
 pub use options::{DbOptions, HistoryWindows};
+pub use plog::{
+    PlogAppend, PlogDiscrepancy, PlogRebuild, PlogRecord, PlogReport, PlogTree, PlogView,
+};
 pub use provider::{ProviderFactory, Windows};
 pub use state::{CandidateChain, StateProvider, StateProviderBox, StateProviderDatabase};
 pub use tools::{

@@ -9,6 +9,8 @@ use peruri_trie::{HashedPostState, StateRootOutput};
 use revm::bytecode::Bytecode;
 use serde::{Deserialize, Serialize};
 
+use crate::PlogAppend;
+
 /// What the execution of one block produced besides state.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct BlockExecutionOutput {
@@ -18,6 +20,8 @@ pub struct BlockExecutionOutput {
     pub requests: Requests,
     /// Gas used by the block.
     pub gas_used: u64,
+    /// What was appended to transparency logs, in the order of the block.
+    pub plog_appends: Vec<PlogAppend>,
     /// Code that contracts created in this block carry, by code hash.
     pub bytecodes: B256Map<Bytecode>,
 }

@@ -2,15 +2,16 @@
 
 use super::ClusterOptions;
 use crate::{
-    GenesisFile, Network, Result, TestnetError, Topology, Wallet, command::run, genesis::alloc,
+    GenesisFile, Network, Result, SCENARIO_TOKEN, TestnetError, Token, Topology, Wallet,
+    command::run, genesis::alloc,
 };
 use alloy_primitives::{Address, B256, hex};
 use alloy_signer_local::PrivateKeySigner;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{fs, net::SocketAddr, path::Path, process::Command};
 
 /// Port of the connections between nodes, TCP and QUIC.
-const P2P_PORT: u16 = 30_303;
+pub(super) const P2P_PORT: u16 = 30_303;
 
 /// A node's name and key.
 #[derive(Debug, Clone)]
@@ -63,6 +64,10 @@ pub(super) fn create_network(
     }
     run(&mut command)?;
     let path = folder.join("genesis.json");
+    if let Some(made) = &options.genesis {
+        fs::copy(made, &path).map_err(TestnetError::io(made.display().to_string()))?;
+        return Ok(());
+    }
     let text = fs::read_to_string(&path).map_err(TestnetError::io(path.display().to_string()))?;
     let mut genesis: Value = serde_json::from_str(&text).map_err(|e| TestnetError::Answer {
         method: path.display().to_string(),
@@ -70,6 +75,11 @@ pub(super) fn create_network(
         got: e.to_string(),
     })?;
     genesis["alloc"] = alloc(funded);
+    let token = json!({ "balance": "0", "code": Token::runtime_code()? });
+    genesis["alloc"][hex::encode(SCENARIO_TOKEN.address())] = token;
+    if let Some(period) = options.block_period_milliseconds {
+        genesis["config"]["ibft2"]["xblockperiodmilliseconds"] = period.into();
+    }
     if let Some(gas_limit) = options.gas_limit {
         genesis["gasLimit"] = format!("{gas_limit:#x}").into();
     }

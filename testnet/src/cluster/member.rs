@@ -1,6 +1,9 @@
 //! One node of a network.
 
-use super::{ClusterOptions, Disks, files::Identity};
+use super::{
+    ClusterOptions, Disks,
+    files::{Identity, P2P_PORT},
+};
 use crate::{Client, Node, NodeOptions, Ports, Result, TestnetError, Topology};
 use alloy_primitives::Address;
 use std::{net::SocketAddr, path::PathBuf};
@@ -76,6 +79,11 @@ impl Member {
     /// Address of its WebSocket server.
     pub fn ws(&self) -> SocketAddr {
         (self.options.ip, self.options.ports.ws.unwrap_or_default()).into()
+    }
+
+    /// Where it listens for other nodes, TCP and QUIC.
+    pub fn p2p(&self) -> SocketAddr {
+        (self.options.ip, P2P_PORT).into()
     }
 
     /// A new client of its JSON-RPC server.

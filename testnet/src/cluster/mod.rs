@@ -49,9 +49,15 @@ pub struct ClusterOptions {
     pub followers: usize,
     /// Seconds between blocks.
     pub block_period: u64,
+    /// Milliseconds between blocks in the place of `block_period`.
+    pub block_period_milliseconds: Option<u64>,
+    /// A genesis file made elsewhere, in the place of the one that `genesis create` writes and to which
+    /// period, gas limit and accounts apply.
+    pub genesis: Option<PathBuf>,
     /// Gas limit of a block; `None` leaves the pilot's.
     pub gas_limit: Option<u64>,
-    /// Accounts with coins besides the development accounts.
+    /// Accounts with coins besides the development accounts. [`SCENARIO_TOKEN`](crate::SCENARIO_TOKEN)
+    /// is there too.
     pub funded: Vec<Address>,
     /// Names of the nodes in their order; one without a name here is called `nodeN`.
     pub names: Vec<String>,
@@ -76,6 +82,8 @@ impl ClusterOptions {
             validators,
             followers: 0,
             block_period: 1,
+            block_period_milliseconds: None,
+            genesis: None,
             gas_limit: None,
             funded: Vec::new(),
             names: Vec::new(),
@@ -168,6 +176,11 @@ impl Cluster {
     /// Addresses and namespaces.
     pub const fn topology(&self) -> &Topology {
         &self.topology
+    }
+
+    /// The genesis file.
+    pub fn genesis_file(&self) -> PathBuf {
+        self.options.folder.join(CONFIG).join("genesis.json")
     }
 
     /// The disks of the members.

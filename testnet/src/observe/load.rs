@@ -1,7 +1,9 @@
-//! Transfers at a steady rate to all nodes, through their crashes.
+//! Transactions at a steady rate to all nodes, through their crashes.
 
-use crate::{Client, Network, Result, Wallet, dev_wallet, stranger};
-use alloy_primitives::U256;
+use crate::{
+    Client, Network, Result, SCENARIO_TOKEN, SignedTransaction, Wallet, dev_wallet, stranger,
+};
+use alloy_primitives::{Address, U256};
 use serde_json::{Value, json};
 use std::{
     net::SocketAddr,
@@ -31,7 +33,7 @@ pub struct SteadyLoad {
 }
 
 impl SteadyLoad {
-    /// Sends `rate` transfers a second to these nodes, in equal shares; they need not run yet.
+    /// Sends `rate` transactions a second to these nodes, in equal shares; they need not run yet.
     ///
     /// # Errors
     /// As [`dev_wallet`].
@@ -54,7 +56,7 @@ impl SteadyLoad {
         Ok(Self { rate: sender, accepted, _tasks: tasks })
     }
 
-    /// Changes the rate of all nodes together, in transfers a second.
+    /// Changes the rate of all nodes together, in transactions a second.
     pub fn set_rate(&self, rate: f64, nodes: usize) {
         self.rate.send_replace(rate / nodes.max(1) as f64);
     }
@@ -71,7 +73,7 @@ struct Source {
     first_receiver: u64,
     rate: watch::Receiver<f64>,
     accepted: Arc<AtomicU64>,
-    /// Transfers that should have been sent by now.
+    /// Transactions that should have been sent by now.
     due: f64,
     /// Whether the nonce must be asked for.
     stale: bool,
@@ -92,7 +94,15 @@ impl Source {
         }
     }
 
-    /// Sends `count` transfers; true if all were accepted.
+    /// A transfer or, every third time, an approval, which leaves a slot and a log behind.
+    fn next(&mut self, to: Address) -> Result<SignedTransaction> {
+        match self.wallet.nonce() % 3 {
+            2 => SCENARIO_TOKEN.approve(&mut self.wallet, to, U256::from(1)),
+            _ => self.wallet.transfer(to, U256::from(1)),
+        }
+    }
+
+    /// Sends `count` transactions; true if all were accepted.
     async fn send(&mut self, count: usize) -> Result<bool> {
         if self.stale {
             let nonce = self.client.nonce(self.wallet.address()).await?;
@@ -105,7 +115,7 @@ impl Source {
         let mut requests = Vec::with_capacity(count);
         for id in 0..count {
             let to = stranger(self.first_receiver + self.wallet.nonce());
-            let signed = self.wallet.transfer(to, U256::from(1))?;
+            let signed = self.next(to)?;
             requests.push(json!({
                 "jsonrpc": "2.0", "id": id,
                 "method": "eth_sendRawTransaction", "params": [signed.raw],
@@ -126,7 +136,7 @@ mod tests {
     use crate::observe::fake::fake_node;
     use alloy_consensus::{Transaction, TxEnvelope, transaction::SignerRecoverable};
     use alloy_eips::eip2718::Decodable2718;
-    use alloy_primitives::{Address, Bytes};
+    use alloy_primitives::Bytes;
     use parking_lot::Mutex;
     use std::collections::BTreeMap;
     use tokio::time::Instant;

@@ -5,8 +5,10 @@
 //! nodes = 4            # validators
 //! followers = 1        # nodes without a vote; they are numbered after the validators (default 0)
 //! block-period = 1     # seconds (default 1)
+//! block-period-milliseconds = 40 # in the place of block-period
+//! late-join-height = 10000 # blocks before somebody joins late (default 0)
 //! duration = 60        # seconds of perturbations, from the first block on
-//! load = 20            # transfers a second, all nodes together (default 0)
+//! load = 20            # transactions a second, all nodes together (default 0)
 //! seed = 7             # of everything random (default 0)
 //!
 //! [[perturbation]]
@@ -53,9 +55,14 @@ pub struct Scenario {
     /// Seconds between blocks.
     #[serde(default = "one")]
     pub block_period: u64,
+    /// Milliseconds between blocks, in the place of `block_period`.
+    pub block_period_milliseconds: Option<u64>,
+    /// Blocks that the chain must have before somebody joins late, who is kept waiting for them.
+    #[serde(default)]
+    pub late_join_height: u64,
     /// Seconds during which perturbations happen.
     pub duration: f64,
-    /// Transfers a second.
+    /// Transactions a second: transfers and, every third, an approval in an ERC-20.
     #[serde(default)]
     pub load: f64,
     /// Seed of all that is random.
@@ -271,8 +278,11 @@ mod tests {
     #[test]
     fn the_long_ones_happen_as_often_as_their_names_say() {
         for scenario in tree("scenarios/soak") {
-            let times = scenario.plan(scenario.seed).len().to_string();
-            assert!(scenario.name.contains(&format!(", {times} times")), "{}", scenario.name);
+            let name = match scenario.late_join_height {
+                0 => format!(", {} times", scenario.plan(scenario.seed).len()),
+                blocks => format!(", {blocks} blocks"),
+            };
+            assert!(scenario.name.ends_with(&name), "{}: {name}", scenario.name);
         }
     }
 }

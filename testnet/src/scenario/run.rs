@@ -80,6 +80,7 @@ impl<'a> Run<'a> {
         let cluster_options = ClusterOptions {
             followers: scenario.followers,
             block_period: scenario.block_period,
+            block_period_milliseconds: scenario.block_period_milliseconds,
             placement: Placement::best(),
             disks: scenario.disks(),
             clocks: scenario.faults().any(|it| matches!(it, Fault::Clock { .. })),
@@ -99,7 +100,15 @@ impl<'a> Run<'a> {
         let observer = Observer::start(&servers);
         let load = SteadyLoad::start(&servers, network, scenario.load)?;
         let other = options.other.clone();
-        let stage = Stage { cluster, observer, load, rate: scenario.load, other, cuts: 0 };
+        let stage = Stage {
+            cluster,
+            observer,
+            load,
+            rate: scenario.load,
+            other,
+            cuts: 0,
+            late_join_height: scenario.late_join_height,
+        };
         let mut this = Self {
             scenario,
             stage,

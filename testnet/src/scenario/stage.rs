@@ -6,15 +6,25 @@ use crate::{
     faults::{self, Backup, Bandwidth, Corruption, Rules},
 };
 use rand::rngs::StdRng;
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+/// Longest wait for the blocks that a late joiner has to catch up with.
+const CHAIN_GROWS: Duration = Duration::from_secs(1_200);
+/// Longest time in which it does.
+const CATCH_UP: Duration = Duration::from_secs(600);
 
 /// Everything a fault may touch.
 pub(super) struct Stage {
     pub(super) cluster: Cluster,
     pub(super) observer: Observer,
     pub(super) load: SteadyLoad,
-    /// The scenario's own load in transfers a second.
+    /// The scenario's own load in transactions a second.
     pub(super) rate: f64,
+    /// Blocks that a late joiner has to catch up with.
+    pub(super) late_join_height: u64,
     /// The other program of mixed restarts.
     pub(super) other: Option<PathBuf>,
     /// Number of the next power cut.
@@ -97,7 +107,7 @@ impl Stage {
                 targets.iter().try_for_each(|node| faults::fill(cluster, *node))?;
             }
             Fault::Clock { seconds } => self.set_clocks(targets, *seconds)?,
-            Fault::LateJoin => cluster.start_all(targets.iter().copied()).await?,
+            Fault::LateJoin => self.join_late(targets).await?,
             Fault::VoteOut => self.vote(targets, false).await?,
             Fault::VoteIn => self.vote(targets, true).await?,
             Fault::MixedRestart => {
@@ -112,6 +122,18 @@ impl Stage {
             Fault::Partition | Fault::Deafen | Fault::Loss { .. } | Fault::Bandwidth { .. } => {}
         }
         Ok(Undo::Plain)
+    }
+
+    async fn join_late(&mut self, targets: &[usize]) -> Result<()> {
+        let client = self.cluster.member(0).client();
+        let head = client.wait_block(self.late_join_height, CHAIN_GROWS).await?;
+        self.cluster.start_all(targets.iter().copied()).await?;
+        let started = Instant::now();
+        for node in targets {
+            self.cluster.member(*node).client().wait_block(head, CATCH_UP).await?;
+        }
+        eprintln!("          {head} blocks in {:.1} s", started.elapsed().as_secs_f64());
+        Ok(())
     }
 
     /// The second half of a fault.

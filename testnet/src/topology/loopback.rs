@@ -1,6 +1,6 @@
 //! A loopback address per node. All of 127.0.0.0/8 is local on Linux, without any setup.
 
-use super::{host_part, run_number};
+use super::{host_part, run_number, spare_host_part};
 use std::net::{IpAddr, Ipv4Addr};
 
 /// Addresses 127.x.y.10 and up, with x and y of this run.
@@ -19,8 +19,16 @@ impl Loopback {
     }
 
     pub(super) fn ip(self, index: usize) -> IpAddr {
+        self.address(host_part(index))
+    }
+
+    pub(super) fn spare_ip(self, index: usize) -> IpAddr {
+        self.address(spare_host_part(index))
+    }
+
+    fn address(self, host: u8) -> IpAddr {
         let [a, b, c] = self.subnet;
-        Ipv4Addr::new(a, b, c, host_part(index)).into()
+        Ipv4Addr::new(a, b, c, host).into()
     }
 }
 
@@ -34,6 +42,7 @@ mod tests {
         let (one, other) = (Loopback::new(), Loopback::new());
         assert_ne!(one.ip(0), other.ip(0));
         assert_ne!(one.ip(0), one.ip(1));
+        assert_ne!(one.ip(0), one.spare_ip(0));
         assert!(one.ip(0).is_loopback());
         TcpListener::bind((one.ip(3), 0)).expect("an address of this machine");
     }

@@ -61,6 +61,20 @@ impl Topology {
         }
     }
 
+    /// So many further addresses of this machine in the network's subnet, from which nodes can be
+    /// connected to.
+    ///
+    /// # Errors
+    /// As [`Namespaces::create`].
+    pub fn spare_ips(&self, count: usize) -> Result<Vec<IpAddr>> {
+        (0..count)
+            .map(|index| match self {
+                Self::Namespaces(it) => it.add_spare_ip(index),
+                Self::Loopback(it) => Ok(it.spare_ip(index)),
+            })
+            .collect()
+    }
+
     /// The namespaces, if there are any.
     pub const fn namespaces(&self) -> Option<&Namespaces> {
         match self {
@@ -74,6 +88,11 @@ impl Topology {
 fn run_number() -> (u32, u32) {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     (std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Host part of the machine's spare address `index`, away from those of nodes.
+fn spare_host_part(index: usize) -> u8 {
+    u8::try_from(index.saturating_add(200)).unwrap_or(u8::MAX)
 }
 
 /// Host part of the node `index`: .1 is the machine itself.

@@ -10,7 +10,7 @@
 //! apply to what it forwards; the machine has one interface, with the address .1. Deleting the
 //! namespaces removes everything.
 
-use super::{host_part, run_number};
+use super::{host_part, run_number, spare_host_part};
 use crate::{
     Result, TestnetError,
     command::{find_program, output_words, run_words},
@@ -173,6 +173,13 @@ impl Namespaces {
     /// Address of the node `index`.
     pub fn ip(&self, index: usize) -> IpAddr {
         self.record.address(host_part(index)).into()
+    }
+
+    /// Gives the machine one more address in the subnet; it goes with the machine's interface.
+    pub(super) fn add_spare_ip(&self, index: usize) -> Result<IpAddr> {
+        let address = self.record.address(spare_host_part(index));
+        run_words(&format!("ip addr add {address}/24 dev {}", self.record.interface))?;
+        Ok(address.into())
     }
 
     /// Names of what was made.

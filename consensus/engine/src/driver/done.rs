@@ -1,9 +1,15 @@
 //! What comes back from the threads that work beside consensus.
 
-use crate::{EngineError, checker::Checked, handle::VoteAnswer, sign_state::Written};
+use crate::{
+    EngineError, SignStateError, checker::Checked, handle::VoteAnswer, sign_state::Written,
+};
 use alloy_primitives::Address;
-use peruri_ibft2::core::{RequestId, Wish};
+use peruri_ibft2::{
+    Block,
+    core::{RequestId, Wish},
+};
 use peruri_storage::ExecutedBlock;
+use std::sync::Arc;
 
 /// A piece of work that is done.
 #[derive(Debug)]
@@ -11,9 +17,9 @@ pub(super) enum Done {
     /// A block of our own, or `None` if there is no room on the disk for one.
     Built { request: RequestId, result: Result<Option<ExecutedBlock>, EngineError> },
     /// The opinion on a block of somebody else.
-    Checked { request: RequestId, result: Result<Checked, EngineError> },
-    /// A record of the sign state.
-    Written(Written),
+    Checked { request: RequestId, block: Arc<Block>, result: Result<Checked, EngineError> },
+    /// A record of the sign state is durable, or why nothing may be signed any more.
+    Written(Result<Written, SignStateError>),
     /// The batch of a final block is synced.
     Committed(Result<ExecutedBlock, EngineError>),
     /// Wishes that are satisfied are off the list.
@@ -22,8 +28,8 @@ pub(super) enum Done {
     Wished { subject: Address, wish: Wish, result: Result<(), EngineError>, answer: VoteAnswer },
 }
 
-impl From<Written> for Done {
-    fn from(written: Written) -> Self {
+impl From<Result<Written, SignStateError>> for Done {
+    fn from(written: Result<Written, SignStateError>) -> Self {
         Self::Written(written)
     }
 }

@@ -2,16 +2,16 @@
 
 use super::{Done, Driver, observe};
 use crate::{
-    BlockOrder, EngineError, SignStateError,
+    BlockOrder, EngineError,
     checker::Checked,
     clock,
     commit::FinalBlock,
-    sign_state::{Write, Written},
+    sign_state::{Persist, Written},
     wire::{Frame, NewBlock},
 };
 use peruri_ibft2::{
     Block, Seal,
-    core::{Effect, Input, PersistToken, RequestId},
+    core::{Effect, Input, RequestId, Verdict},
     fresh_timestamp, recover_seals,
 };
 use peruri_network::SessionId;
@@ -39,7 +39,7 @@ impl Driver {
                 }
             }
             Effect::Persist { token, record, block } => {
-                self.writer.write(Write { token, record, block })?;
+                self.writer.persist(Persist { token, record, block })?;
             }
             Effect::Send { after, .. } | Effect::Finalise { after, .. } => {
                 if let Some(effect) = self.outbox.admit(after, effect) {
@@ -110,7 +110,7 @@ impl Driver {
             let started = Instant::now();
             let result = checker.check(&block, fresh);
             metrics::histogram!("peruri_engine_check_seconds").record(started.elapsed());
-            let _ = done.send(Done::Checked { request, result });
+            let _ = done.send(Done::Checked { request, block, result });
         });
     }
 
@@ -173,8 +173,8 @@ impl Driver {
         }
         match done {
             Done::Built { request, result } => self.on_built(request, result),
-            Done::Checked { request, result } => self.on_checked(request, result?),
-            Done::Written(Written { token, sequence }) => self.on_written(token, sequence),
+            Done::Checked { request, block, result } => self.on_checked(request, block, result?),
+            Done::Written(written) => self.on_written(&written?),
             Done::Committed(result) => self.on_committed(&result?),
             Done::Unwished(result) => result,
             Done::Wished { subject, wish, result, answer } => {
@@ -205,7 +205,12 @@ impl Driver {
         self.give(Input::BlockBuilt { request, block })
     }
 
-    fn on_checked(&mut self, request: RequestId, checked: Checked) -> Result<(), EngineError> {
+    fn on_checked(
+        &mut self,
+        request: RequestId,
+        block: Arc<Block>,
+        checked: Checked,
+    ) -> Result<(), EngineError> {
         let verdict = checked.verdict();
         match checked {
             Checked::Valid(executed) => {
@@ -216,15 +221,18 @@ impl Driver {
                 warn!(target: "consensus::engine", ?verdict, reason, "proposal not accepted");
             }
         }
-        self.give(Input::BlockChecked { request, verdict })
+        self.give(Input::BlockChecked { request, verdict })?;
+        // Behind the record of the Prepare, while the Prepares of the others are on their way: then the
+        // record of the Commit finds the block that it names written.
+        if verdict == Verdict::Valid && block.number() == self.core.height() {
+            self.writer.stage(block)?;
+        }
+        Ok(())
     }
 
-    fn on_written(
-        &mut self,
-        token: PersistToken,
-        sequence: Result<u64, SignStateError>,
-    ) -> Result<(), EngineError> {
-        self.durable_sequence = Some(sequence?);
+    fn on_written(&mut self, written: &Written) -> Result<(), EngineError> {
+        let Written { token, sequence } = *written;
+        self.durable_sequence = Some(sequence);
         for effect in self.outbox.release(token) {
             self.release(effect)?;
         }

@@ -4,19 +4,21 @@
 //! part of ordinary backups. A validator that is not certain what it has signed does not sign
 //! ([`peruri_ibft2::core`], doubt).
 //!
-//! Two slot files are written in turn ([`slot`]); each holds one [`SignRecord`] with its sequence
-//! number and a CRC-32C and is synced before the call returns. Blocks lie beside them, named by
-//! block hash: synced before a record names them ([`SignStore::persist`]), removed when no slot does
-//! any more. A lock keeps two processes from signing with one sign state.
+//! Two slot files are written in turn; each holds one [`SignRecord`] with its sequence number and is
+//! synced before the call returns. The blocks that the two records name lie in files beside them and
+//! are synced before a record names them ([`SignStore::persist`]). All files are overwritten in place,
+//! framed with a CRC-32C ([`slot`]). A lock keeps two processes from signing with one sign state.
 //!
 //! [`SignRecord`]: peruri_ibft2::SignRecord
 
+mod blocks;
+mod files;
 mod slot;
 mod store;
 mod writer;
 
 pub use store::{FoundSignState, SignStore};
-pub(crate) use writer::{SignWriter, Write, Written};
+pub(crate) use writer::{Persist, SignWriter, Written};
 
 use alloy_primitives::{Address, B256};
 use std::path::PathBuf;

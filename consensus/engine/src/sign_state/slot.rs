@@ -1,69 +1,75 @@
-//! One slot file: magic, version, length, record (RLP), CRC-32C over all of it.
+//! The frame of every file of the sign state: magic, version, length, payload, CRC-32C over all of it.
+//!
+//! Files are overwritten in place and keep their length, so what lies behind the checksum is left over
+//! from an earlier, longer content.
 
-use peruri_ibft2::SignRecord;
-
-/// First bytes of a slot file.
+/// First bytes of a file.
 const MAGIC: &[u8; 8] = b"PERURISS";
-/// Version of the slot's form.
-const VERSION: u8 = 2;
+/// Version of the form.
+const VERSION: u8 = 3;
 /// Magic, version, length (4 bytes, big-endian).
 const HEADER_LEN: usize = MAGIC.len() + 1 + 4;
 /// Length of the checksum.
 const CRC_LEN: usize = 4;
 
-/// The bytes of a slot that holds `record`.
-pub(super) fn encode(record: &SignRecord) -> Vec<u8> {
-    let payload = record.encode();
+/// The bytes that hold `payload`.
+pub(super) fn encode(payload: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(HEADER_LEN + payload.len() + CRC_LEN);
     out.extend_from_slice(MAGIC);
     out.push(VERSION);
     out.extend_from_slice(&(payload.len() as u32).to_be_bytes());
-    out.extend_from_slice(&payload);
+    out.extend_from_slice(payload);
     let crc = crc32c::crc32c(&out);
     out.extend_from_slice(&crc.to_be_bytes());
     out
 }
 
-/// The record of a slot, or what is wrong with it.
-pub(super) fn decode(bytes: &[u8]) -> Result<SignRecord, &'static str> {
-    let body_len = bytes.len().checked_sub(CRC_LEN).ok_or("too short")?;
-    let (body, crc) = bytes.split_at(body_len);
-    if crc32c::crc32c(body).to_be_bytes() != crc {
-        return Err("checksum mismatch");
+/// The payload at the front of `bytes`, or what is wrong with it.
+pub(super) fn decode(bytes: &[u8]) -> Result<&[u8], &'static str> {
+    let (head, rest) = bytes.split_at_checked(HEADER_LEN).ok_or("too short")?;
+    let (magic, head) = head.split_at(MAGIC.len());
+    if magic != MAGIC {
+        return Err("not a file of a sign state");
     }
-    if body.len() < HEADER_LEN || &body[..MAGIC.len()] != MAGIC {
-        return Err("not a sign state slot");
-    }
-    if body[MAGIC.len()] != VERSION {
+    let [version, length @ ..] = head else { return Err("too short") };
+    if *version != VERSION {
         return Err("unknown version");
     }
-    let (head, payload) = body.split_at(HEADER_LEN);
-    if head[MAGIC.len() + 1..] != (payload.len() as u32).to_be_bytes() {
-        return Err("wrong length");
+    let length: [u8; 4] = length.try_into().map_err(|_| "too short")?;
+    let length = u32::from_be_bytes(length) as usize;
+    let (payload, rest) = rest.split_at_checked(length).ok_or("wrong length")?;
+    let crc = rest.first_chunk::<CRC_LEN>().ok_or("too short")?;
+    let framed = bytes.get(..HEADER_LEN + length).ok_or("wrong length")?;
+    if crc32c::crc32c(framed).to_be_bytes() != *crc {
+        return Err("checksum mismatch");
     }
-    SignRecord::decode(payload).map_err(|_| "malformed record")
+    Ok(payload)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloy_primitives::{Address, B256};
-    use peruri_ibft2::RoundId;
 
-    fn record() -> SignRecord {
-        let position = RoundId::new(12, 3);
-        SignRecord::released(B256::repeat_byte(7), Address::repeat_byte(9), position, 5)
-    }
+    const PAYLOAD: &[u8] = b"what this validator has signed";
 
     #[test]
     fn round_trip() {
-        assert_eq!(decode(&encode(&record())), Ok(record()));
+        assert_eq!(decode(&encode(PAYLOAD)), Ok(PAYLOAD));
+        assert_eq!(decode(&encode(b"")), Ok(&[][..]));
+    }
+
+    #[test]
+    fn what_an_earlier_content_has_left_behind_is_no_part_of_it() {
+        let bytes = [encode(PAYLOAD), encode(&[7; 99])].concat();
+        assert_eq!(decode(&bytes), Ok(PAYLOAD));
     }
 
     #[test]
     fn every_single_bit_flip_is_found() {
-        let bytes = encode(&record());
-        for bit in 0..bytes.len() * 8 {
+        // The longer content behind it is what a flip in the length could reach.
+        let front = encode(PAYLOAD);
+        let bytes = [front.clone(), vec![7; 99]].concat();
+        for bit in 0..front.len() * 8 {
             let mut bad = bytes.clone();
             bad[bit / 8] ^= 1 << (bit % 8);
             assert!(decode(&bad).is_err(), "bit {bit}");
@@ -72,7 +78,7 @@ mod tests {
 
     #[test]
     fn every_truncation_is_found() {
-        let bytes = encode(&record());
+        let bytes = encode(PAYLOAD);
         for len in 0..bytes.len() {
             assert!(decode(&bytes[..len]).is_err(), "length {len}");
         }

@@ -1,24 +1,20 @@
 //! The two slots and the blocks beside them.
 
-use super::{SignStateError, slot};
+use super::{
+    SignStateError,
+    blocks::BlockFiles,
+    files::{self, Content, LOCK, io_error},
+};
 use alloy_primitives::{Address, B256};
 use peruri_ibft2::{Block, BlockHash, SignRecord, core::StoredRecord};
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
-    io::{self, Write},
+    fs::{self, File},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-/// File whose lock keeps a second process out.
-const LOCK: &str = "LOCK";
 /// File that stands in a folder whose content was moved elsewhere.
 const EXPORTED: &str = "EXPORTED";
-/// Ending of the files that hold blocks.
-const BLOCK_SUFFIX: &str = ".block";
-
-/// False only in a build that shows that the power-cut scenario notices missing syncs.
-const SYNCS: bool = cfg!(not(feature = "fault-no-sync"));
 
 /// The sign state on disk. While it lives no other process, nor this one, can open it again.
 #[derive(Debug)]
@@ -28,6 +24,9 @@ pub struct SignStore {
     next_slot: usize,
     /// Blocks that the records in the two slots name, by slot.
     named: [Vec<BlockHash>; 2],
+    /// The block that the next record will name, as far as one can tell.
+    staged: Option<BlockHash>,
+    blocks: BlockFiles,
     /// Set by a failed write: what is on disk is not known any more.
     failed: bool,
     /// Holds the lock until it is closed.
@@ -69,11 +68,18 @@ impl SignStore {
     fn empty(path: &Path) -> Result<Self, SignStateError> {
         fs::create_dir_all(path).map_err(io_error("create", path))?;
         if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
-            sync_dir(parent)?;
+            files::sync_dir(parent)?;
         }
-        let _lock = lock(path)?;
-        let named = [Vec::new(), Vec::new()];
-        Ok(Self { path: path.to_owned(), next_slot: 0, named, failed: false, _lock })
+        let _lock = files::lock(path)?;
+        Ok(Self {
+            path: path.to_owned(),
+            next_slot: 0,
+            named: [Vec::new(), Vec::new()],
+            staged: None,
+            blocks: BlockFiles::none(path),
+            failed: false,
+            _lock,
+        })
     }
 
     /// Reads the newest whole record, checks whose it is, and makes durable what was read: a process
@@ -103,13 +109,11 @@ impl SignStore {
         check_owner(record, genesis_hash, validator)?;
         store.next_slot = 1 - newest;
         store.named = slots.named();
-        sync_all(path, &record.blocks())?;
-        remove_orphans(path, &store.named.concat())?;
-        let mut blocks = Vec::new();
-        for hash in record.blocks() {
-            // A block that is gone or spoiled is damage, which the core finds by its absence.
-            blocks.extend(read_block(&block_path(path, hash), hash)?.map(Arc::new));
-        }
+        files::sync_all(path)?;
+        // A block that is gone or spoiled is damage, which the core finds by its absence.
+        let (held, mut blocks) = BlockFiles::read(path, &store.named.concat())?;
+        store.blocks = held;
+        blocks.retain(|block| record.blocks().contains(&block.hash()));
         let record = StoredRecord::Present(Box::new(record.clone()));
         Ok(FoundSignState { store, record, blocks })
     }
@@ -141,12 +145,12 @@ impl SignStore {
             let entry = entry.map_err(io_error("read", &self.path))?;
             if entry.file_name() != LOCK {
                 let bytes = fs::read(entry.path()).map_err(io_error("read", &entry.path()))?;
-                write_synced(&to.join(entry.file_name()), &bytes)?;
+                files::write_synced(&to.join(entry.file_name()), &bytes)?;
                 moved.push(entry.path());
             }
         }
-        sync_dir(to)?;
-        write_synced(&self.path.join(EXPORTED), to.as_os_str().as_encoded_bytes())?;
+        files::sync_dir(to)?;
+        files::write_synced(&self.path.join(EXPORTED), to.as_os_str().as_encoded_bytes())?;
         moved.iter().try_for_each(|path| remove(path))
     }
 
@@ -161,23 +165,43 @@ impl SignStore {
         record: &SignRecord,
         block: Option<&Block>,
     ) -> Result<(), SignStateError> {
+        self.write(|this| {
+            if let Some(block) = block {
+                this.put(block)?;
+            }
+            files::overwrite(&slot_path(&this.path, this.next_slot), &record.encode())
+        })?;
+        // The record that this slot held is gone, and with it the names of its blocks.
+        self.named[self.next_slot] = record.blocks();
+        self.next_slot = 1 - self.next_slot;
+        Ok(())
+    }
+
+    /// Makes `block` durable ahead of the record that is going to name it, if one does.
+    ///
+    /// # Errors
+    /// As [`persist`](Self::persist).
+    pub fn stage(&mut self, block: &Block) -> Result<(), SignStateError> {
+        self.staged = Some(block.hash());
+        self.write(|this| this.put(block))
+    }
+
+    fn put(&mut self, block: &Block) -> Result<(), SignStateError> {
+        let needed = self.named.iter().flatten().chain(&self.staged);
+        self.blocks.put(block, |held| needed.clone().any(|hash| hash == held))
+    }
+
+    /// After a failure nothing is written any more.
+    fn write(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<(), SignStateError>,
+    ) -> Result<(), SignStateError> {
         if self.failed {
             return Err(SignStateError::Failed);
         }
         self.failed = true;
-        if let Some(block) = block {
-            write_synced(&block_path(&self.path, block.hash()), &alloy_rlp::encode(block))?;
-        }
-        write_synced(&slot_path(&self.path, self.next_slot), &slot::encode(record))?;
+        work(self)?;
         self.failed = false;
-        // The record that this slot held is gone, and with it the names of its blocks.
-        let unnamed = std::mem::replace(&mut self.named[self.next_slot], record.blocks());
-        self.next_slot = 1 - self.next_slot;
-        for hash in unnamed {
-            if !self.named.iter().flatten().any(|named| *named == hash) {
-                remove(&block_path(&self.path, hash))?;
-            }
-        }
         Ok(())
     }
 
@@ -245,15 +269,10 @@ impl Slots {
 fn read_slots(path: &Path) -> Result<Slots, SignStateError> {
     let mut slots = Slots { records: [None, None], damage: Vec::new() };
     for index in [0, 1] {
-        let file = slot_path(path, index);
-        let bytes = match fs::read(&file) {
-            Ok(bytes) => bytes,
-            Err(err) if err.kind() == io::ErrorKind::NotFound => continue,
-            Err(source) => return Err(SignStateError::Io { action: "read", path: file, source }),
-        };
-        match slot::decode(&bytes) {
-            Ok(record) => slots.records[index] = Some(record),
-            Err(reason) => slots.damage.push(format!("slot {index}: {reason}")),
+        match read_slot(&slot_path(path, index))? {
+            None => {}
+            Some(Ok(record)) => slots.records[index] = Some(record),
+            Some(Err(reason)) => slots.damage.push(format!("slot {index}: {reason}")),
         }
     }
     if slots.newest().is_none() && slots.damage.is_empty() {
@@ -262,112 +281,21 @@ fn read_slots(path: &Path) -> Result<Slots, SignStateError> {
     Ok(slots)
 }
 
-/// The block in a file; `None` if it is gone or not the one that its name says.
-fn read_block(path: &Path, hash: BlockHash) -> Result<Option<Block>, SignStateError> {
-    match fs::read(path) {
-        Ok(bytes) => {
-            let block = Block::decode(&mut bytes.as_slice()).ok();
-            Ok(block.filter(|block| block.hash() == hash))
-        }
-        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(SignStateError::Io { action: "read", path: path.to_owned(), source }),
-    }
-}
-
-/// Takes the lock of the folder `path`. The operating system gives it back when the process ends,
-/// however it ends.
-fn lock(path: &Path) -> Result<File, SignStateError> {
-    let file_path = path.join(LOCK);
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&file_path)
-        .map_err(io_error("open", &file_path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(SignStateError::Locked { path: path.to_owned() }),
-        Err(TryLockError::Error(source)) => {
-            Err(SignStateError::Io { action: "lock", path: file_path, source })
-        }
-    }
-}
-
-/// Syncs slots, the named blocks and the folder.
-fn sync_all(path: &Path, blocks: &[BlockHash]) -> Result<(), SignStateError> {
-    let slots = [0, 1].map(|index| slot_path(path, index));
-    let blocks = blocks.iter().map(|hash| block_path(path, *hash));
-    for file in slots.into_iter().chain(blocks) {
-        match File::open(&file).and_then(|open| if SYNCS { open.sync_all() } else { Ok(()) }) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                return Err(SignStateError::Io { action: "sync", path: file, source });
-            }
-            _ => {}
-        }
-    }
-    sync_dir(path)
-}
-
-/// Removes the blocks that no record names: of a crash between block and record.
-fn remove_orphans(path: &Path, named: &[BlockHash]) -> Result<(), SignStateError> {
-    for entry in fs::read_dir(path).map_err(io_error("read", path))? {
-        let entry = entry.map_err(io_error("read", path))?;
-        let name = entry.file_name();
-        let hash = name.to_str().and_then(|name| name.strip_suffix(BLOCK_SUFFIX));
-        let hash = hash.and_then(|hash| hash.parse::<B256>().ok()).map(BlockHash);
-        if hash.is_some_and(|hash| !named.contains(&hash)) {
-            remove(&entry.path())?;
-        }
-    }
-    Ok(())
+/// The record in a slot, or what is wrong with it; `None` if there is no such file.
+fn read_slot(path: &Path) -> Result<Option<Result<SignRecord, &'static str>>, SignStateError> {
+    Ok(match files::read(path)? {
+        Content::Missing => None,
+        Content::Damaged(reason) => Some(Err(reason)),
+        Content::Whole(bytes) => Some(SignRecord::decode(&bytes).map_err(|_| "malformed record")),
+    })
 }
 
 fn remove(path: &Path) -> Result<(), SignStateError> {
-    match fs::remove_file(path) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => {
-            Err(SignStateError::Io { action: "remove", path: path.to_owned(), source })
-        }
-        _ => Ok(()),
-    }
+    fs::remove_file(path).map_err(io_error("remove", path))
 }
 
 fn slot_path(path: &Path, index: usize) -> PathBuf {
     path.join(format!("slot-{index}"))
-}
-
-fn block_path(path: &Path, block_hash: BlockHash) -> PathBuf {
-    path.join(format!("{}{BLOCK_SUFFIX}", block_hash.0))
-}
-
-/// Writes a whole file and syncs it; syncs the folder too when the file is new.
-fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), SignStateError> {
-    let is_new = !path.exists();
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .open(path)
-        .map_err(io_error("open", path))?;
-    file.write_all(bytes).map_err(io_error("write", path))?;
-    if SYNCS {
-        file.sync_data().map_err(io_error("sync", path))?;
-    }
-    match path.parent() {
-        Some(parent) if is_new => sync_dir(parent),
-        _ => Ok(()),
-    }
-}
-
-fn sync_dir(path: &Path) -> Result<(), SignStateError> {
-    let sync = |dir: File| if SYNCS { dir.sync_all() } else { Ok(()) };
-    File::open(path).and_then(sync).map_err(io_error("sync", path))
-}
-
-fn io_error<'a>(
-    action: &'static str,
-    path: &'a Path,
-) -> impl FnOnce(io::Error) -> SignStateError + 'a {
-    move |source| SignStateError::Io { action, path: path.to_owned(), source }
 }
 
 #[cfg(test)]
@@ -395,6 +323,23 @@ mod tests {
         let path = store.path.clone();
         drop(store);
         SignStore::open(&path, GENESIS, VALIDATOR).unwrap()
+    }
+
+    /// Numbers of the blocks in the folder.
+    fn held(store: &SignStore) -> Vec<u64> {
+        let all: Vec<_> = (0..10).map(|number| block(number).hash()).collect();
+        let (_, blocks) = BlockFiles::read(&store.path, &all).unwrap();
+        let mut numbers: Vec<_> = blocks.iter().map(|block| block.number()).collect();
+        numbers.sort_unstable();
+        numbers
+    }
+
+    /// The file that holds block `number`.
+    fn block_file(path: &Path, number: u64) -> PathBuf {
+        let bytes = alloy_rlp::encode(block(number));
+        let mut files = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+        let holds = |path: &PathBuf| files::read(path).unwrap() == Content::Whole(bytes.clone());
+        files.find(holds).unwrap()
     }
 
     fn height_of(found: &FoundSignState) -> u64 {
@@ -444,33 +389,50 @@ mod tests {
         for height in [1, 2, 3] {
             persist(&mut store, height).unwrap();
         }
-        let exists =
-            |store: &SignStore, number| block_path(&store.path, block(number).hash()).exists();
-        assert_eq!([1, 2, 3].map(|number| exists(&store, number)), [false, true, true]);
+        assert_eq!(held(&store), [1, 2, 3]);
         let mut store = reopen(store).store;
-        assert_eq!([2, 3].map(|number| exists(&store, number)), [true, true]);
+        // In the place of the first, which nobody names any more.
         persist(&mut store, 4).unwrap();
-        assert_eq!([2, 3, 4].map(|number| exists(&store, number)), [false, true, true]);
+        assert_eq!(held(&store), [2, 3, 4]);
+        assert_eq!(reopen(store).blocks.len(), 1);
     }
 
     #[test]
-    fn a_block_without_a_record_is_removed_at_the_next_start() {
+    fn a_staged_block_is_kept_until_another_one_is() {
         let (_dir, mut store) = store();
         persist(&mut store, 1).unwrap();
-        let orphan = block_path(&store.path, block(9).hash());
-        let foreign = store.path.join("notes.block");
-        fs::write(&orphan, b"never named").unwrap();
+        persist(&mut store, 2).unwrap();
+        store.stage(&block(3)).unwrap();
+        assert_eq!(held(&store), [1, 2, 3]);
+        // It is not written again; the next one takes the place of the first.
+        let place = block_file(&store.path, 3);
+        fs::remove_file(&place).unwrap();
+        persist(&mut store, 3).unwrap();
+        assert!(!place.exists());
+        store.stage(&block(4)).unwrap();
+        store.stage(&block(5)).unwrap();
+        assert_eq!(held(&store), [2, 5]);
+    }
+
+    #[test]
+    fn a_block_without_a_record_is_not_handed_out_and_foreign_files_stay() {
+        let (_dir, mut store) = store();
+        persist(&mut store, 1).unwrap();
+        store.stage(&block(9)).unwrap();
+        let foreign = store.path.join("block-notes");
         fs::write(&foreign, b"the operator's").unwrap();
         let found = reopen(store);
-        assert!(!orphan.exists() && foreign.exists());
-        assert_eq!(found.blocks.len(), 1);
+        assert_eq!(found.blocks.iter().map(|block| block.number()).collect::<Vec<_>>(), [1]);
+        let mut store = found.store;
+        persist(&mut store, 2).unwrap();
+        assert_eq!((held(&store), foreign.exists()), (vec![1, 2], true));
     }
 
     #[test]
     fn after_a_failed_write_nothing_is_signed() {
         let (_dir, mut store) = store();
         // A folder in the block's place makes the write fail, also for root.
-        let path = block_path(&store.path, block(1).hash());
+        let path = store.path.join("block-0");
         fs::create_dir(&path).unwrap();
         let err = persist(&mut store, 1).unwrap_err();
         assert!(matches!(err, SignStateError::Io { action: "open", .. }), "{err}");
@@ -485,7 +447,7 @@ mod tests {
         persist(&mut store, 1).unwrap();
         let newest = slot_path(&store.path, 1 - store.next_slot);
         let bytes = fs::read(&newest).unwrap();
-        fs::write(&newest, &bytes[..bytes.len() / 2]).unwrap();
+        fs::write(&newest, &bytes[..20]).unwrap();
         let found = reopen(store);
         assert_eq!(height_of(&found), 0);
         assert_eq!(slot_path(&found.store.path, found.store.next_slot), newest);
@@ -522,7 +484,7 @@ mod tests {
     fn a_lost_or_spoiled_block_is_not_handed_out() {
         let (_dir, mut store) = store();
         persist(&mut store, 1).unwrap();
-        fs::write(block_path(&store.path, block(1).hash()), alloy_rlp::encode(block(2))).unwrap();
+        fs::write(block_file(&store.path, 1), alloy_rlp::encode(block(1))).unwrap();
         let found = reopen(store);
         assert_eq!((height_of(&found), found.blocks.len()), (1, 0));
     }
@@ -547,8 +509,8 @@ mod tests {
         let released = SignRecord::released(GENESIS, VALIDATOR, RoundId::new(7, 2), 40);
         store.replace(&released).unwrap();
         for index in [0, 1] {
-            let bytes = fs::read(slot_path(&store.path, index)).unwrap();
-            assert_eq!(slot::decode(&bytes).as_ref(), Ok(&released));
+            let slot = read_slot(&slot_path(&store.path, index)).unwrap();
+            assert_eq!(slot, Some(Ok(released.clone())));
         }
     }
 }

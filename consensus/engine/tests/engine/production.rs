@@ -8,7 +8,7 @@ use alloy_primitives::Bytes;
 use peruri_engine::{
     Engine, EngineError, EngineParts, LocalStatus, SelfValidation, SignStateError, SignStore,
 };
-use peruri_ibft2::{Block, SignRecord};
+use peruri_ibft2::SignRecord;
 use serde_json::json;
 use std::{
     fs,
@@ -95,13 +95,11 @@ async fn the_signed_block_is_on_disk_when_the_block_is_announced() {
         assert_eq!(record.proposal().unwrap().block.0, block.hash());
         assert_eq!(node.provider.sign_record_seq().unwrap(), Some(record.sequence));
         // The block on disk and the recorded seal are the block that was announced.
-        let on_disk = fs::read(copy.join(format!("{}.block", block.hash()))).unwrap();
-        let on_disk = Block::decode(&mut on_disk.as_slice()).unwrap();
-        let seal = record.commit().unwrap().payload.seal;
-        let sealed = on_disk.sealed(0, vec![seal]).unwrap();
-        assert_eq!(alloy_rlp::encode(&sealed), encoded(&block));
         let address = validator_key().address();
-        SignStore::open(&copy, node.spec.genesis_hash(), address).unwrap();
+        let found = SignStore::open(&copy, node.spec.genesis_hash(), address).unwrap();
+        let seal = record.commit().unwrap().payload.seal;
+        let sealed = found.blocks[0].sealed(0, vec![seal]).unwrap();
+        assert_eq!(alloy_rlp::encode(&sealed), encoded(&block));
     }
     engine.stop().await;
 }

@@ -2,13 +2,12 @@
 //! these chains come when a transaction does, so that nothing happens while folders are copied.
 
 use crate::support::{
-    Genesis, Node, Running, copy_dir, encoded, importer, messages_of, newest_slot, sign_files,
-    signer, transfer, validator_key,
+    Genesis, Node, Running, block_file, copy_dir, encoded, importer, messages_of, newest_slot,
+    sign_files, signed, signer, transfer, validator_key,
 };
 use alloy_primitives::B256;
 use peruri_engine::{EngineError, LocalStatus, SignStateError, SignStore};
-use peruri_ibft2::{Message, MessageKind, RoundId, SealDigest, sealing};
-use peruri_primitives::{Block, BlockBody};
+use peruri_ibft2::{Block, Message, MessageKind, RoundId, SealDigest};
 use peruri_storage::ExecutedBlock;
 use serde_json::json;
 use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc};
@@ -98,13 +97,12 @@ async fn a_block_that_was_built_but_not_signed_never_existed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_block_file_without_a_record_never_existed() {
     let node = node();
-    let block = node.sealed();
-    let orphan = sign(&node).join(format!("{}.block", block.hash()));
-    fs::write(&orphan, encoded(&block)).unwrap();
+    let mut store = node.sign_state().unwrap().store;
+    store.stage(&signed(&node.sealed())).unwrap();
+    drop(store);
     let mut engine = Running::start(&node);
     assert!(engine.stays_quiet().await);
     engine.stop().await;
-    assert!(!orphan.exists());
     assert_eq!((node.head().0, sent(&node)), (0, Vec::new()));
 }
 
@@ -318,8 +316,7 @@ async fn behind_its_record() -> (Node, Arc<ExecutedBlock>, PathBuf) {
     checkpoint(&node, "old");
     let block = produce(&node, 0..1).await.pop().unwrap();
     let node = node.restart_on("old").await;
-    let file = sign(&node).join(format!("{}.block", block.hash()));
-    assert!(file.exists());
+    let file = block_file(&sign(&node), &signed(&block));
     (node, block, file)
 }
 
@@ -342,13 +339,14 @@ async fn a_changed_or_lost_block_beside_the_record_forbids_signing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_spoiled_body_beside_the_record_is_not_committed() {
-    // The block hash is that of the header, so that the file is the right one by its name.
+    // The block hash is that of the header, so that it is the right block by its name.
     let (node, block, file) = behind_its_record().await;
     let sent_before = sent(&node);
-    let mut spoiled: Block = block.recovered_block.sealed_block().clone_block();
-    spoiled.header = sealing::with_round(&spoiled.header, 0).unwrap();
-    spoiled.body = BlockBody { withdrawals: spoiled.body.withdrawals, ..BlockBody::default() };
-    fs::write(&file, alloy_rlp::encode(&spoiled)).unwrap();
+    let spoiled = Block { body: Block::EMPTY_BODY, ..signed(&block) };
+    fs::remove_file(&file).unwrap();
+    let mut store = node.sign_state().unwrap().store;
+    store.stage(&spoiled).unwrap();
+    drop(store);
     let error = Running::start(&node).ended().await.unwrap_err();
     assert!(matches!(error, EngineError::Refused { number: 1, .. }), "{error}");
     assert_eq!(node.head().0, 0);

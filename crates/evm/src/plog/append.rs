@@ -16,6 +16,7 @@ use super::{
     abi::IPlog,
     account::Account,
     call::{Append, AppendRoot, Place},
+    capture::Capture,
     gas::{self, Meter},
     stop::{Stop, require},
 };
@@ -26,12 +27,13 @@ pub(super) fn append(
     caller: Address,
     account: &mut Account<'_>,
     meter: &mut Meter,
+    capture: &Capture,
 ) -> Result<Bytes, Stop> {
     let target = Target::admit(&call.place, call.entries.len() as u64, caller, account)?;
     meter.charge(gas::content(call.entries, target.mode.subject_chains()))?;
     let governance = account.governance()? == caller;
     let leaves = checked(call, governance)?;
-    target.write(&leaves, account)
+    target.write(&leaves, account, capture)
 }
 
 /// Appends the entry that stands for a foreign root.
@@ -39,11 +41,12 @@ pub(super) fn append_root(
     call: &AppendRoot,
     caller: Address,
     account: &mut Account<'_>,
+    capture: &Capture,
 ) -> Result<Bytes, Stop> {
     let target = Target::admit(&call.place, 1, caller, account)?;
     let AppendRoot { place: Place { source, first_seq, .. }, root, count } = *call;
     let entry = Entry::foreign_root(source, first_seq, account.block_time(), root, count);
-    target.write(&[Leaf { hash: entry.leaf(), entry }], account)
+    target.write(&[Leaf { hash: entry.leaf(), entry }], account, capture)
 }
 
 /// An entry that may be appended, and its leaf hash.
@@ -94,7 +97,12 @@ impl Target {
     }
 
     /// Appends the leaves, writes every word and emits the events.
-    fn write(self, leaves: &[Leaf], account: &mut Account<'_>) -> Result<Bytes, Stop> {
+    fn write(
+        self,
+        leaves: &[Leaf],
+        account: &mut Account<'_>,
+        capture: &Capture,
+    ) -> Result<Bytes, Stop> {
         let Self { place, log, source, mode, head } = self;
         let block = account.block_number();
         let mut tree = Frontier::read(head.size, |level| account.hash(log.peak(level)))?;
@@ -118,6 +126,8 @@ impl Target {
         let progress = SourceProgress { next_seq, last_block: block };
         account.set(source.progress(), progress.pack())?;
         emit(&place, head.size, new_size, root, leaves, account);
+        let entries = leaves.iter().flat_map(|leaf| leaf.entry.encode()).collect();
+        capture.note(place.log, head.size, root, entries);
         let answer = IPlog::appendReturn { firstIndex: head.size, newSize: new_size, root };
         Ok(IPlog::appendCall::abi_encode_returns(&answer).into())
     }

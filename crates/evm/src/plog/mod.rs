@@ -12,6 +12,7 @@
 //! | `stop` | refusal, out of gas, failing database |
 //! | `account` | words of the account, events |
 //! | `append`, `govern`, `read` | the functions |
+//! | `capture` | the entries of a block, for the node's index |
 //! | `activation` | the account's creation in a running chain, and the check at start |
 //! | `governance` | the governance contract in a genesis allocation |
 //! | [`abi`] | bindings of the contracts |
@@ -41,6 +42,7 @@ mod account;
 mod activation;
 mod append;
 mod call;
+mod capture;
 mod gas;
 mod govern;
 mod governance;
@@ -50,5 +52,6 @@ mod stop;
 
 pub(crate) use activation::Activation;
 pub use activation::{PlogAccountError, check_plog_account};
+pub(crate) use capture::Capture;
 pub use governance::{BadMembers, GOVERNANCE_ADDRESS, MOST_MEMBERS, governance_account};
 pub(crate) use precompile::precompile;

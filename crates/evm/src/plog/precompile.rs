@@ -11,6 +11,7 @@ use super::{
     account::Account,
     append::{append, append_root},
     call::Call,
+    capture::Capture,
     gas::{self, Meter},
     govern::Governance,
     read,
@@ -20,16 +21,18 @@ use super::{
 /// The contract as the EVM calls it.
 ///
 /// Stateful: results of a plain one may be kept by input, but these depend on state and caller.
-pub(crate) fn precompile() -> DynPrecompile {
+/// `capture` gets the entries of every append.
+pub(crate) fn precompile(capture: Capture) -> DynPrecompile {
+    let run = move |input: PrecompileInput<'_>| run(input, &capture);
     DynPrecompile::new_stateful(PrecompileId::Custom("PLOG".into()), run)
 }
 
 /// Runs one call. The call frame takes a checkpoint before it and reverts to it unless this
 /// succeeds, so that nothing has to be undone here.
-fn run(input: PrecompileInput<'_>) -> PrecompileResult {
+fn run(input: PrecompileInput<'_>, capture: &Capture) -> PrecompileResult {
     let reservoir = input.reservoir;
     let mut meter = Meter::new(input.gas);
-    match execute(input, &mut meter) {
+    match execute(input, &mut meter, capture) {
         Ok(answer) => Ok(PrecompileOutput::new(meter.used(), answer, reservoir)),
         Err(Stop::Refused(error)) => Ok(PrecompileOutput::revert(meter.used(), error, reservoir)),
         Err(Stop::OutOfGas) => Ok(PrecompileOutput::halt(PrecompileHalt::OutOfGas, reservoir)),
@@ -38,7 +41,11 @@ fn run(input: PrecompileInput<'_>) -> PrecompileResult {
 }
 
 /// The checks that need no state, the price, then the function.
-fn execute(input: PrecompileInput<'_>, meter: &mut Meter) -> Result<Bytes, Stop> {
+fn execute(
+    input: PrecompileInput<'_>,
+    meter: &mut Meter,
+    capture: &Capture,
+) -> Result<Bytes, Stop> {
     meter.charge(gas::ENTRY)?;
     require(input.is_direct_call(), &IPlog::DirectCallOnly {})?;
     require(input.value.is_zero(), &IPlog::BadCall {})?;
@@ -47,8 +54,8 @@ fn execute(input: PrecompileInput<'_>, meter: &mut Meter) -> Result<Bytes, Stop>
     let caller = input.caller;
     let account = &mut Account::new(input.internals);
     match call {
-        Call::Append(call) => append(&call, caller, account, meter),
-        Call::AppendRoot(call) => append_root(&call, caller, account),
+        Call::Append(call) => append(&call, caller, account, meter, capture),
+        Call::AppendRoot(call) => append_root(&call, caller, account, capture),
         Call::CreateLog { log, mode } => {
             done(Governance::of(caller, account)?.create_log(log, mode))
         }

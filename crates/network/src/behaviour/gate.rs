@@ -1,6 +1,6 @@
 //! Who gets in: decided before a connection has a single stream.
 
-use super::inbound::InboundGuard;
+use super::inbound::{InboundRates, PendingGuard};
 use crate::{Limits, PeerIdentity, address_of, event::ip_of};
 use alloy_primitives::Address;
 use libp2p::{
@@ -11,10 +11,12 @@ use libp2p::{
         THandlerInEvent, THandlerOutEvent, ToSwarm, behaviour::ConnectionEstablished, dummy,
     },
 };
+use parking_lot::Mutex;
 use std::{
     collections::{HashMap, HashSet},
     convert::Infallible,
     net::IpAddr,
+    sync::Arc,
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -23,11 +25,9 @@ use std::{
 const CONNECTIONS_PER_PEER: usize = 2;
 /// The same with those that are being closed: to a dead peer that can take as long as TCP tries.
 const MAX_CLOSING: usize = 8;
-/// Addresses of former sessions that are remembered.
-const MAX_KNOWN_IPS: usize = 1_024;
 
 /// Why a connection is refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
 pub(crate) enum Denied {
     #[error("its key is not a secp256k1 key")]
     WrongKey,
@@ -56,12 +56,12 @@ pub(crate) struct Gate {
     sessions: HashSet<PeerId>,
     connections: HashMap<PeerId, HashSet<ConnectionId>>,
     closing: HashSet<ConnectionId>,
-    known_ips: HashSet<IpAddr>,
-    inbound: InboundGuard,
+    pending: PendingGuard,
+    rates: Arc<Mutex<InboundRates>>,
 }
 
 impl Gate {
-    pub(crate) fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(limits: &Limits, rates: Arc<Mutex<InboundRates>>) -> Self {
         Self {
             listed: HashSet::new(),
             validators: HashSet::new(),
@@ -69,8 +69,8 @@ impl Gate {
             sessions: HashSet::new(),
             connections: HashMap::new(),
             closing: HashSet::new(),
-            known_ips: HashSet::new(),
-            inbound: InboundGuard::new(limits.pending_inbound_per_ip, limits.inbound_per_ip),
+            pending: PendingGuard::new(limits.pending_inbound_per_ip),
+            rates,
         }
     }
 
@@ -93,10 +93,8 @@ impl Gate {
     /// A session of `peer` began: its own further dials are not needed, its address is known.
     pub(crate) fn session_began(&mut self, peer: PeerId, remote: &Multiaddr) {
         self.sessions.insert(peer);
-        if let Some(ip) = ip_of(remote)
-            && self.known_ips.len() < MAX_KNOWN_IPS
-        {
-            self.known_ips.insert(ip);
+        if let Some(ip) = ip_of(remote) {
+            self.rates.lock().exempt(ip);
         }
     }
 
@@ -150,8 +148,8 @@ impl NetworkBehaviour for Gate {
         remote: &Multiaddr,
     ) -> Result<(), ConnectionDenied> {
         match ip_of(remote) {
-            Some(ip) if !self.known_ips.contains(&ip) => {
-                self.inbound.admit(connection, ip, Instant::now()).map_err(ConnectionDenied::new)
+            Some(ip) if !self.rates.lock().is_exempt(ip) => {
+                self.pending.admit(connection, ip).map_err(ConnectionDenied::new)
             }
             _ => Ok(()),
         }
@@ -164,7 +162,7 @@ impl NetworkBehaviour for Gate {
         _: &Multiaddr,
         _: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        self.inbound.finished(connection);
+        self.pending.finished(connection);
         self.admit_connection(&peer).map_err(ConnectionDenied::new)?;
         Ok(dummy::ConnectionHandler)
     }
@@ -214,7 +212,7 @@ impl NetworkBehaviour for Gate {
                 }
                 self.connections.retain(|_, connections| !connections.is_empty());
             }
-            FromSwarm::ListenFailure(failure) => self.inbound.finished(failure.connection_id),
+            FromSwarm::ListenFailure(failure) => self.pending.finished(failure.connection_id),
             _ => {}
         }
     }

@@ -2,17 +2,21 @@
 
 mod gate;
 mod inbound;
+mod sieve;
 mod streams;
 
 pub(crate) use gate::Gate;
+pub(crate) use inbound::InboundRates;
 pub(crate) use streams::{ConnectionStreams, Established, REQUEST, SESSION, StreamOpener};
 
 use crate::{NetworkConfig, NetworkError, NodeIdentity, metrics::NetworkMetrics};
 use alloy_primitives::keccak256;
 use libp2p::{
-    Swarm, SwarmBuilder, connection_limits, connection_limits::ConnectionLimits, gossipsub, noise,
-    ping, swarm::NetworkBehaviour, tcp, yamux,
+    Swarm, SwarmBuilder, Transport, connection_limits, connection_limits::ConnectionLimits,
+    core::upgrade::Version, gossipsub, noise, ping, quic, swarm::NetworkBehaviour, tcp, yamux,
 };
+use parking_lot::Mutex;
+use sieve::Sieve;
 use std::{collections::HashSet, fmt::Display, num::NonZeroU8, sync::Arc, time::Duration};
 
 pub(crate) type Gossip =
@@ -44,13 +48,14 @@ impl Behaviour {
         config: &NetworkConfig,
         identity: &NodeIdentity,
         metrics: Arc<NetworkMetrics>,
+        rates: Arc<Mutex<InboundRates>>,
     ) -> Result<Self, NetworkError> {
         let limits = &config.limits;
         let ping = ping::Config::new()
             .with_interval(config.timing.ping_interval)
             .with_timeout(config.timing.liveness);
         Ok(Self {
-            gate: Gate::new(limits),
+            gate: Gate::new(limits, rates),
             limits: connection_limits::Behaviour::new(
                 ConnectionLimits::default()
                     .with_max_pending_incoming(Some(limits.pending_inbound))
@@ -99,30 +104,29 @@ fn setup<E: Display>(what: &'static str) -> impl Fn(E) -> NetworkError {
     move |error| NetworkError::Setup { what, reason: error.to_string() }
 }
 
-/// The swarm: TCP with Noise and yamux, QUIC with TLS 1.3, DNS names resolved at each dial.
+/// The swarm: TCP with Noise and yamux, QUIC with TLS 1.3, DNS names resolved at each dial. Both
+/// transports let in what `rates` admits.
 pub(crate) fn swarm(
     config: &NetworkConfig,
     identity: &NodeIdentity,
     metrics: Arc<NetworkMetrics>,
+    rates: Arc<Mutex<InboundRates>>,
 ) -> Result<Swarm<Behaviour>, NetworkError> {
-    let behaviour = Behaviour::new(config, identity, metrics)?;
-    let muxer = || {
-        let mut muxer = yamux::Config::default();
-        muxer.set_max_num_streams(MUXER_STREAMS);
-        muxer
-    };
+    let behaviour = Behaviour::new(config, identity, metrics, rates.clone())?;
     let handshake = config.timing.handshake;
+    let noise = noise::Config::new(identity.keypair()).map_err(setup("Noise"))?;
+    let tcp = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true));
+    let tcp = Sieve::new(tcp, rates.clone())
+        .upgrade(Version::V1Lazy)
+        .authenticate(noise)
+        .multiplex(muxer());
+    let quic = Sieve::new(quic::tokio::Transport::new(quic_config(config, identity)), rates);
     let swarm = SwarmBuilder::with_existing_identity(identity.keypair().clone())
         .with_tokio()
-        .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, muxer)
-        .map_err(setup("Noise"))?
-        .with_quic_config(|mut quic| {
-            quic.handshake_timeout = handshake;
-            quic.max_concurrent_stream_limit = MUXER_STREAMS as u32;
-            quic.max_stream_data = QUIC_WINDOW;
-            quic.max_connection_data = QUIC_WINDOW;
-            quic
-        })
+        .with_other_transport(|_| tcp)
+        .map_err(setup("TCP"))?
+        .with_other_transport(|_| quic)
+        .map_err(setup("QUIC"))?
         .with_dns()
         .map_err(setup("DNS"))?
         .with_behaviour(|_| behaviour)
@@ -135,4 +139,19 @@ pub(crate) fn swarm(
         .with_connection_timeout(handshake)
         .build();
     Ok(swarm)
+}
+
+fn muxer() -> yamux::Config {
+    let mut muxer = yamux::Config::default();
+    muxer.set_max_num_streams(MUXER_STREAMS);
+    muxer
+}
+
+fn quic_config(config: &NetworkConfig, identity: &NodeIdentity) -> quic::Config {
+    let mut quic = quic::Config::new(identity.keypair());
+    quic.handshake_timeout = config.timing.handshake;
+    quic.max_concurrent_stream_limit = MUXER_STREAMS as u32;
+    quic.max_stream_data = QUIC_WINDOW;
+    quic.max_connection_data = QUIC_WINDOW;
+    quic
 }

@@ -286,6 +286,7 @@ impl Service {
         for peer in waiting {
             self.arbitrate(&peer);
         }
+        self.record_refused();
         self.swarm.behaviour_mut().gate.forget_bans(now);
         let scoring = &self.context.config.scoring;
         self.reputations.retain(|_, reputation| !reputation.is_forgotten(now, scoring));

@@ -17,7 +17,7 @@ pub(crate) use start::start;
 
 use crate::{
     Alarm, NodeListError,
-    behaviour::{Behaviour, BehaviourEvent},
+    behaviour::{Behaviour, BehaviourEvent, InboundRates},
     connection::{Context, Report},
     handle::GossipVerdict,
     node_list::NodeList,
@@ -34,6 +34,7 @@ use libp2p::{
     gossipsub::IdentTopic,
     swarm::{ConnectionId, DialError, ListenError, SwarmEvent},
 };
+use parking_lot::Mutex;
 use records::RefusalLog;
 use std::{
     collections::HashMap,
@@ -71,6 +72,8 @@ pub(crate) struct Service {
     dialer: Dialer,
     connections: HashMap<ConnectionId, Entry>,
     reputations: HashMap<PeerId, Reputation>,
+    /// Shared with the transports, which refuse by it.
+    rates: Arc<Mutex<InboundRates>>,
     refusals: RefusalLog,
     topic: IdentTopic,
     tasks: JoinSet<()>,
@@ -173,6 +176,17 @@ impl Service {
             other => innermost(other),
         };
         self.refused(peer, Some(remote), format!("inbound connection: {reason}"));
+    }
+
+    /// Records what the transports have refused. One record for each address, or a flood would push
+    /// everything else out.
+    fn record_refused(&mut self) {
+        let refused = self.rates.lock().take_refused();
+        for (denied, count) in refused {
+            // One of them is counted with its record.
+            self.context.metrics.refused.increment(count.saturating_sub(1));
+            self.refused(None, None, format!("inbound connection: {denied}, {count} times"));
+        }
     }
 
     fn on_dial_error(&mut self, peer: Option<PeerId>, error: &DialError) {

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     Handshake, NetworkConfig, NetworkError, NetworkEvents, NetworkHandle, NodeIdentity,
     NodeListError,
-    behaviour::{self, Behaviour},
+    behaviour::{self, Behaviour, InboundRates},
     connection::{Context, Report, SessionTable},
     handle::Parts,
     metrics::NetworkMetrics,
@@ -18,6 +18,7 @@ use crate::{
 };
 use futures::StreamExt;
 use libp2p::{Multiaddr, Swarm, multiaddr::Protocol, swarm::SwarmEvent};
+use parking_lot::Mutex;
 use rand::Rng;
 use std::{
     collections::HashMap,
@@ -48,7 +49,8 @@ pub(crate) async fn start(
     let dialer = dialer(&config, identity)?;
     let (list, lists) = load_list(&config)?;
     let metrics = Arc::new(NetworkMetrics::new());
-    let mut swarm = behaviour::swarm(&config, identity, metrics.clone())?;
+    let rates = Arc::new(Mutex::new(InboundRates::new(config.limits.inbound_per_ip)));
+    let mut swarm = behaviour::swarm(&config, identity, metrics.clone(), rates.clone())?;
     let listeners = listen(&mut swarm, &config).await?;
     info!(
         target: "network", peer_id = %identity.peer_id(), address = %identity.address(),
@@ -79,6 +81,7 @@ pub(crate) async fn start(
         dialer,
         connections: HashMap::new(),
         reputations: HashMap::new(),
+        rates,
         refusals: RefusalLog::default(),
         topic,
         tasks: JoinSet::new(),

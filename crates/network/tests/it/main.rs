@@ -5,6 +5,7 @@
 mod admission;
 mod connect;
 mod flow;
+mod gossip;
 mod hostile;
 mod liveness;
 mod raw;

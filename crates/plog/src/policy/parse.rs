@@ -27,8 +27,7 @@ impl Policy {
     /// # Errors
     /// The first [`PolicyError`].
     pub fn parse(text: &str) -> Result<Self, PolicyError> {
-        let file: File =
-            toml::from_str(text).map_err(|error| PolicyError::Toml(error.to_string()))?;
+        let file: File = toml::from_str(text).map_err(|error| PolicyError::toml(text, &error))?;
         if file.chain_id >= 1 << 53 {
             return Err(PolicyError::ChainId { got: file.chain_id });
         }
@@ -65,8 +64,13 @@ fn validators(texts: &[String]) -> Result<ValidatorSet, PolicyError> {
 #[non_exhaustive]
 pub enum PolicyError {
     /// No TOML, an unknown or missing key, or a value of another kind.
-    #[error("{}", .0.trim_end())]
-    Toml(String),
+    #[error("line {line}: {message}")]
+    Toml {
+        /// The line, from 1.
+        line: usize,
+        /// What the parser says.
+        message: String,
+    },
     /// Receipts carry chain ids below 2^53 only.
     #[error("chain_id {got} is not below 2^53")]
     ChainId {
@@ -99,4 +103,12 @@ pub enum PolicyError {
         /// The key.
         key: &'static str,
     },
+}
+
+impl PolicyError {
+    fn toml(text: &str, error: &toml::de::Error) -> Self {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.matches('\n').count().saturating_add(1);
+        Self::Toml { line, message: error.message().to_owned() }
+    }
 }

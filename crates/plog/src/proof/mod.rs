@@ -1,7 +1,7 @@
 //! Inclusion and consistency proofs (RFC 9162 §2.1.3 and §2.1.4) at any size of a log.
 //!
-//! [`make`] builds them from stored [`TreeNodes`] with O(log n) reads, [`check`] checks them from
-//! nothing but roots and sizes.
+//! They are made from stored [`TreeNodes`] with O(log n) reads, and checked from nothing but roots
+//! and sizes.
 
 mod check;
 mod make;

@@ -1,6 +1,6 @@
 use super::{
     error::ContainerError,
-    field::{Field, Members},
+    field::{Field, LONGEST_ECHO, Members},
 };
 use crate::layout::PLOG_ADDRESS;
 use alloy_primitives::{Address, B256, Bytes, U256};
@@ -77,7 +77,8 @@ impl Receipt {
         let mut members = Members::of_document(document)?;
         let version = members.take("version")?.text()?;
         if version != VERSION {
-            return Err(ContainerError::Version { expected: VERSION, got: version });
+            let got = version.chars().take(LONGEST_ECHO).collect();
+            return Err(ContainerError::Version { expected: VERSION, got });
         }
         let receipt = Self {
             chain_id: members.take("chainId")?.integer()?,

@@ -6,6 +6,9 @@ use alloy_primitives::{Address, B256, Bytes, U256, hex};
 /// Integers of a document are below this, so that every JSON reader has them exactly.
 const INTEGER_BOUND: u64 = 1 << 53;
 
+/// Most characters of a document that a message repeats.
+pub(super) const LONGEST_ECHO: usize = 40;
+
 /// The members of an object that have not been read yet.
 pub(super) struct Members {
     at: String,
@@ -41,8 +44,11 @@ impl Members {
         }
     }
 
+    /// The path of a member. Names come from whoever wrote the document, so they are cut and what
+    /// a terminal would obey is escaped.
     fn path(&self, name: &str) -> String {
-        if self.at.is_empty() { name.to_owned() } else { format!("{}.{name}", self.at) }
+        let name: String = name.chars().take(LONGEST_ECHO).flat_map(char::escape_debug).collect();
+        if self.at.is_empty() { name } else { format!("{}.{name}", self.at) }
     }
 
     fn check_duplicates(&self) -> Result<(), ContainerError> {

@@ -52,7 +52,10 @@ impl CheckedHeader {
             return Err(fault("NOT_IBFT2", "not a block that IBFT 2.0 made".to_owned()));
         }
         if policy.chain_bound && self.extra.vanity.as_ref() != policy.genesis_hash.as_slice() {
-            let got = &self.extra.vanity;
+            let got = match B256::try_from(self.extra.vanity.as_ref()) {
+                Ok(vanity) => vanity.to_string(),
+                Err(_) => format!("of {} bytes", self.extra.vanity.len()),
+            };
             let detail = format!("vanity {got}, expected the genesis hash {}", policy.genesis_hash);
             return Err(fault("VANITY", detail));
         }

@@ -9,4 +9,4 @@ mod pubsub;
 
 pub(crate) use api::Eth;
 pub(crate) use filters::{EthFilters, FilterStore};
-pub(crate) use pubsub::EthPubSub;
+pub(crate) use pubsub::{EthPubSub, follow};

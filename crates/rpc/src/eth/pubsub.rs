@@ -118,7 +118,7 @@ impl EthPubSubApiServer for EthPubSub {
 
 /// Sends what `messages` makes of everything that comes, until the subscriber goes away or falls
 /// behind.
-async fn follow<T: Clone>(
+pub(crate) async fn follow<T: Clone>(
     sink: &SubscriptionSink,
     mut receiver: Receiver<T>,
     mut messages: impl FnMut(T) -> Result<Vec<Box<RawValue>>, RpcError>,

@@ -13,6 +13,7 @@ use crate::{
     eth::{Eth, EthFilters, EthPubSub, FilterStore},
     ibft::Ibft,
     node::{Modules, Node},
+    plog::{Plog, PlogPubSub},
 };
 use jsonrpsee::{
     Methods,
@@ -21,7 +22,8 @@ use jsonrpsee::{
 };
 use peruri_rpc_api::{
     AdminApiServer, DebugApiServer, EthApiServer, EthFilterApiServer, EthPubSubApiServer,
-    IbftApiServer, NetApiServer, RpcApiServer, TxPoolApiServer, Web3ApiServer,
+    IbftApiServer, NetApiServer, PlogApiServer, PlogPubSubApiServer, RpcApiServer, TxPoolApiServer,
+    Web3ApiServer,
 };
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::broadcast::error::RecvError, sync::mpsc, task::AbortHandle};
@@ -36,8 +38,8 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Namespaces {
     methods: BTreeMap<String, Methods>,
-    /// Subscriptions of `eth`: not on servers that speak HTTP only.
-    subscriptions: Methods,
+    /// Subscriptions by namespace: not on servers that speak HTTP only.
+    subscriptions: BTreeMap<String, Methods>,
 }
 
 impl Namespaces {
@@ -55,7 +57,11 @@ impl Namespaces {
             namespaces.add("ibft", Ibft::new(ctx.clone(), engine.clone()).into_rpc())?;
         }
         namespaces.add("debug", DebugApiServer::into_rpc(node))?;
-        namespaces.subscriptions = EthPubSub::new(ctx.clone()).into_rpc().into();
+        if ctx.chain_spec().plog().is_some() {
+            namespaces.add("plog", Plog::new(ctx.clone()).into_rpc())?;
+            namespaces.subscribe("plog", PlogPubSub::new(ctx.clone()).into_rpc());
+        }
+        namespaces.subscribe("eth", EthPubSub::new(ctx.clone()).into_rpc());
         Ok(namespaces)
     }
 
@@ -65,6 +71,10 @@ impl Namespaces {
         methods: impl Into<Methods>,
     ) -> Result<(), RegisterMethodError> {
         self.methods.entry(namespace.to_owned()).or_default().merge(methods)
+    }
+
+    fn subscribe(&mut self, namespace: &str, methods: impl Into<Methods>) {
+        self.subscriptions.insert(namespace.to_owned(), methods.into());
     }
 
     /// The methods of some namespaces, with `rpc_modules`.
@@ -87,8 +97,8 @@ impl Namespaces {
                 continue;
             }
             selected.merge(methods.clone())?;
-            if name == "eth" && subscriptions {
-                selected.merge(self.subscriptions.clone())?;
+            if let Some(methods) = self.subscriptions.get(name).filter(|_| subscriptions) {
+                selected.merge(methods.clone())?;
             }
         }
         selected.merge(Modules(versions).into_rpc())?;

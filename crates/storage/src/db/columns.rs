@@ -36,12 +36,16 @@ pub(crate) enum Column {
     LogIndex,
     Rounds,
     Votes,
+    PlogLogs,
+    PlogNodes,
+    PlogBatches,
+    PlogLookup,
     Meta,
 }
 
 impl Column {
     /// Every column family, in declaration order.
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 22] = [
         Self::Headers,
         Self::HeaderNumbers,
         Self::Bodies,
@@ -59,6 +63,10 @@ impl Column {
         Self::LogIndex,
         Self::Rounds,
         Self::Votes,
+        Self::PlogLogs,
+        Self::PlogNodes,
+        Self::PlogBatches,
+        Self::PlogLookup,
         Self::Meta,
     ];
 
@@ -82,6 +90,10 @@ impl Column {
             Self::LogIndex => "log_index",
             Self::Rounds => "rounds",
             Self::Votes => "votes",
+            Self::PlogLogs => "plog_logs",
+            Self::PlogNodes => "plog_nodes",
+            Self::PlogBatches => "plog_batches",
+            Self::PlogLookup => "plog_lookup",
             Self::Meta => "meta",
         }
     }
@@ -144,7 +156,7 @@ fn specialise(
     trie_floor: &TrieVersionFloor,
 ) {
     match column {
-        Column::Headers => opts.set_compression_type(DBCompressionType::Lz4),
+        Column::Headers | Column::PlogBatches => opts.set_compression_type(DBCompressionType::Lz4),
         Column::HeaderNumbers | Column::TxLookup => table.set_bloom_filter(BLOOM_BITS, false),
         Column::Bodies | Column::Receipts | Column::Bytecodes => blobs(opts),
         Column::HashedAccounts => hot(opts, table),
@@ -177,7 +189,8 @@ fn specialise(
             opts.set_merge_operator_associative("peruri.log_index", index::merge);
             table.set_bloom_filter(BLOOM_BITS, false);
         }
-        Column::Votes | Column::Meta => {}
+        Column::PlogNodes => table.set_bloom_filter(BLOOM_BITS, false),
+        Column::Votes | Column::PlogLogs | Column::PlogLookup | Column::Meta => {}
     }
 }
 

@@ -17,6 +17,9 @@ use rocksdb::{
 use super::columns::{self, Column, TrieVersionFloor};
 use crate::{DbOptions, ProviderError, ProviderResult, codecs::meta};
 
+/// Greater than every key of a column family that is cleared.
+const LAST_KEY: [u8; 64] = [0xff; 64];
+
 /// Version of the layout of rows and keys. A change that an older build would misread raises it.
 pub(crate) const SCHEMA_VERSION: u32 = 3;
 
@@ -157,6 +160,13 @@ impl Db {
     }
 
     /// True after a failed write.
+    /// Removes every row of a column family.
+    pub(crate) fn clear(&self, column: Column) -> ProviderResult<()> {
+        let mut batch = WriteBatch::default();
+        batch.delete_range_cf(self.cf(column)?, [].as_slice(), LAST_KEY.as_slice());
+        self.write_synced("removal of rows", batch)
+    }
+
     pub(crate) fn is_poisoned(&self) -> bool {
         self.poisoned.load(Ordering::Acquire)
     }

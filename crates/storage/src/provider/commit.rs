@@ -13,6 +13,7 @@ use crate::{
     CanonStateNotification, CommitExtras, ExecutedBlock, Head, ProviderError, ProviderResult,
     codecs::{blocks, keys, meta},
     db::{Batch, Column},
+    plog,
 };
 
 /// Heights whose round records are kept.
@@ -108,6 +109,7 @@ impl ProviderFactory {
         let db = &self.inner.db;
         let several = new_blocks.len() > 1;
         let mut pending = Pending::new(several);
+        let mut plog = plog::Index::default();
         let versions = self.inner.options.history.proofs != Some(0);
         for block in new_blocks {
             // Flat rows and trie nodes are made side by side: neither needs the other.
@@ -127,6 +129,7 @@ impl ProviderFactory {
             );
             batch.append(rows?);
             batch.append(trie);
+            plog.write(db, batch, block.number(), &block.execution_output.plog_appends)?;
         }
         if let Some(last) = new_blocks.last() {
             prune::advance(

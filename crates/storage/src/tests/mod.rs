@@ -9,6 +9,7 @@ mod history;
 mod node_cache;
 mod open;
 mod overlay;
+mod plog;
 mod property;
 mod support;
 mod verify;

@@ -95,6 +95,8 @@ pub(super) enum Edit {
     Account(Address, u64, u64),
     /// Sets a slot of an existing account; zero removes it.
     Slot(Address, u8, u64),
+    /// The same for any slot and word.
+    Word(Address, B256, U256),
     /// Destroys the account and its storage.
     Destroy(Address),
     /// Destroys it and makes it again with one slot.
@@ -113,13 +115,10 @@ pub(super) fn apply(model: &mut Model, edits: &[Edit]) -> HashedPostState {
                 post.accounts.insert(keccak256(address), Some(fields(account)));
             }
             Edit::Slot(address, slot, value) => {
-                let Some(account) = model.get_mut(address) else { continue };
                 let (slot, value) = (B256::with_last_byte(*slot), U256::from(*value));
-                set(account, slot, value);
-                let storage = post.storages.entry(keccak256(address)).or_default();
-                storage.storage.insert(keccak256(slot), value);
-                post.accounts.insert(keccak256(address), Some(fields(account)));
+                set_word(model, &mut post, *address, slot, value);
             }
+            Edit::Word(address, slot, value) => set_word(model, &mut post, *address, *slot, *value),
             Edit::Destroy(address) => {
                 if model.remove(address).is_none() {
                     continue;
@@ -142,6 +141,20 @@ pub(super) fn apply(model: &mut Model, edits: &[Edit]) -> HashedPostState {
         }
     }
     post
+}
+
+fn set_word(
+    model: &mut Model,
+    post: &mut HashedPostState,
+    address: Address,
+    slot: B256,
+    value: U256,
+) {
+    let Some(account) = model.get_mut(&address) else { return };
+    set(account, slot, value);
+    let storage = post.storages.entry(keccak256(address)).or_default();
+    storage.storage.insert(keccak256(slot), value);
+    post.accounts.insert(keccak256(address), Some(fields(account)));
 }
 
 fn wiped() -> HashedStorage {

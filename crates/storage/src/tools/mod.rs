@@ -10,6 +10,7 @@ mod stats;
 use alloy_primitives::B256;
 
 pub use disk::free_space;
+pub(crate) use progress::Counter;
 pub use progress::{NoProgress, Progress};
 pub use stats::{ColumnStats, DbStats};
 

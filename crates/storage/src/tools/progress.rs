@@ -21,27 +21,27 @@ impl<F: FnMut(u64, u64)> Progress for F {
 }
 
 /// Counts rows and reports every few thousand.
-pub(super) struct Counter<'a> {
+pub(crate) struct Counter<'a> {
     progress: &'a mut dyn Progress,
-    pub(super) done: u64,
+    pub(crate) done: u64,
     total: u64,
 }
 
 impl<'a> Counter<'a> {
     const STRIDE: u64 = 4096;
 
-    pub(super) const fn new(progress: &'a mut dyn Progress, total: u64) -> Self {
+    pub(crate) const fn new(progress: &'a mut dyn Progress, total: u64) -> Self {
         Self { progress, done: 0, total }
     }
 
-    pub(super) fn step(&mut self) {
+    pub(crate) fn step(&mut self) {
         self.done = self.done.saturating_add(1);
         if self.done.is_multiple_of(Self::STRIDE) {
             self.progress.report(self.done, self.total.max(self.done));
         }
     }
 
-    pub(super) fn finish(&mut self) {
+    pub(crate) fn finish(&mut self) {
         self.progress.report(self.done, self.done);
     }
 }

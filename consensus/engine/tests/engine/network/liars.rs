@@ -32,7 +32,7 @@ struct GetBlocks {
 }
 
 /// A node that says that it has a million blocks.
-struct Liar {
+pub(super) struct Liar {
     network: NetworkHandle,
     events: NetworkEvents,
     /// What it answers to a request for these blocks; `None`: it never answers.
@@ -41,11 +41,11 @@ struct Liar {
     /// Requests that it lets wait.
     waiting: Vec<Responder>,
     /// Who has told it that it is banned.
-    banned_by: BTreeSet<Address>,
+    pub(super) banned_by: BTreeSet<Address>,
 }
 
 impl Liar {
-    async fn start(
+    pub(super) async fn start(
         cluster: &Cluster,
         seat: usize,
         spec: &ChainSpec,
@@ -95,7 +95,7 @@ impl Liar {
     }
 
     /// Lies until `is_enough`.
-    async fn lie(&mut self, is_enough: impl Fn(&Self) -> bool) {
+    pub(super) async fn lie(&mut self, is_enough: impl Fn(&Self) -> bool) {
         let mut ticks = interval(Duration::from_millis(20));
         let lying = async {
             while !is_enough(self) {

@@ -1,6 +1,7 @@
 //! Several engines that agree over libp2p: four validators, and others that follow.
 
 mod agreement;
+mod eclipse;
 mod liars;
 mod restarts;
 mod strangers;

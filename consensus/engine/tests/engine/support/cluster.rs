@@ -101,6 +101,11 @@ impl Cluster {
         self.key(seat).address()
     }
 
+    /// Where the node of a seat listens.
+    pub(crate) fn multiaddr(&self, seat: usize) -> Multiaddr {
+        self.seats[seat].multiaddr()
+    }
+
     /// Folder of a seat.
     pub(crate) fn dir(&self, seat: usize) -> &std::path::Path {
         self.seats[seat].dir.path()
@@ -113,6 +118,24 @@ impl Cluster {
 
     /// The same on another chain.
     pub(crate) async fn start_on(&self, seat: usize, spec: Arc<ChainSpec>) -> Live {
+        self.start_with(seat, spec, 0..self.seats.len()).await
+    }
+
+    /// The same as [`Self::start`] for a node that knows the addresses of these seats only.
+    pub(crate) async fn start_among(
+        &self,
+        seat: usize,
+        others: impl IntoIterator<Item = usize>,
+    ) -> Live {
+        self.start_with(seat, self.genesis.spec(), others).await
+    }
+
+    async fn start_with(
+        &self,
+        seat: usize,
+        spec: Arc<ChainSpec>,
+        others: impl IntoIterator<Item = usize>,
+    ) -> Live {
         let Seat { key, dir, .. } = &self.seats[seat];
         let is_new = ["db", "sign"].iter().all(|folder| !dir.path().join(folder).exists());
         released(&dir.path().join("db"), &spec).await;
@@ -121,7 +144,7 @@ impl Cluster {
         }
         let node = Node::start(spec, dir.clone(), "db", key.clone(), None);
         let status = Arc::new(LocalStatus::new(&node.spec));
-        let (handle, events) = self.connect(seat, status.clone()).await;
+        let (handle, events) = self.connect_to(seat, status.clone(), others).await;
         // Nobody takes the gossip, which is transactions; tests put them into pools themselves.
         let (gossip, _) = mpsc::channel(1);
         let network = EngineNetwork { handle: handle.clone(), events, gossip };
@@ -143,12 +166,21 @@ impl Cluster {
         seat: usize,
         handshake: Arc<dyn Handshake>,
     ) -> (NetworkHandle, NetworkEvents) {
-        let others = self.seats.iter().enumerate().filter(|(other, _)| *other != seat);
+        self.connect_to(seat, handshake, 0..self.seats.len()).await
+    }
+
+    async fn connect_to(
+        &self,
+        seat: usize,
+        handshake: Arc<dyn Handshake>,
+        others: impl IntoIterator<Item = usize>,
+    ) -> (NetworkHandle, NetworkEvents) {
+        let others = others.into_iter().filter(|other| *other != seat);
         let config = NetworkConfig {
             listen: self.seats[seat].at,
             quic: false,
             node_list: Some(self.lists.path().join("nodes.toml")),
-            bootnodes: others.map(|(_, seat)| seat.multiaddr()).collect(),
+            bootnodes: others.map(|other| self.multiaddr(other)).collect(),
             timing: Timing {
                 request: Duration::from_secs(2),
                 redial_min: Duration::from_millis(100),

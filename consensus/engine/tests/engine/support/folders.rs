@@ -1,7 +1,7 @@
 //! Looking at folders: sign state and message log.
 
 use alloy_primitives::Address;
-use peruri_ibft2::{DecodeLimits, Message, Secp256k1Crypto, SigningDomain};
+use peruri_ibft2::{Block, DecodeLimits, Message, Secp256k1Crypto, SigningDomain};
 use std::{
     collections::BTreeMap,
     fs,
@@ -22,6 +22,14 @@ pub(crate) fn newest_slot(sign: &Path) -> PathBuf {
     slots.retain(|slot| slot.exists());
     slots.sort_by_key(|slot| fs::metadata(slot).unwrap().modified().unwrap());
     slots.pop().unwrap()
+}
+
+/// The file of a sign state that holds `block`.
+pub(crate) fn block_file(sign: &Path, block: &Block) -> PathBuf {
+    let bytes = alloy_rlp::encode(block);
+    let mut files = fs::read_dir(sign).unwrap().map(|entry| entry.unwrap().path());
+    let holds = |path: &PathBuf| fs::read(path).unwrap().windows(bytes.len()).any(|at| at == bytes);
+    files.find(holds).unwrap()
 }
 
 /// Slots and blocks of a sign state, byte for byte.

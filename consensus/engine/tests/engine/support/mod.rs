@@ -8,8 +8,8 @@ mod running;
 
 pub(crate) use chain::{Genesis, call, signer, transfer, unix_seconds, validator_key};
 pub(crate) use cluster::{Cluster, Live};
-pub(crate) use folders::{copy_dir, messages_of, newest_slot, sign_files};
-pub(crate) use node::{Node, consensus, encoded, hashes, importer, open_db, seal};
+pub(crate) use folders::{block_file, copy_dir, messages_of, newest_slot, sign_files};
+pub(crate) use node::{Node, consensus, encoded, hashes, importer, open_db, seal, signed};
 pub(crate) use running::Running;
 
 use std::time::{Duration, Instant};

@@ -273,6 +273,13 @@ pub(crate) fn encoded(block: &ExecutedBlock) -> Vec<u8> {
     alloy_rlp::encode(block.recovered_block.sealed_block())
 }
 
+/// The block as it was signed in round 0.
+pub(crate) fn signed(block: &ExecutedBlock) -> peruri_ibft2::Block {
+    let mut block = block.recovered_block.sealed_block().clone_block();
+    block.header = sealing::with_round(&block.header, 0).unwrap();
+    peruri_ibft2::Block::decode(&mut alloy_rlp::encode(block).as_slice()).unwrap()
+}
+
 pub(crate) fn hashes(block: &ExecutedBlock) -> Vec<TxHash> {
     block.recovered_block.body().transactions.iter().map(|tx| *tx.tx_hash()).collect()
 }
