@@ -7,6 +7,7 @@ use crate::{
     tasks::TaskManager,
 };
 use alloy_rpc_types_engine::JwtSecret;
+use peruri_chainspec::ChainSpec;
 use peruri_evm::PeruriEvmConfig;
 use peruri_rpc::{
     AuthConfig, EndpointConfig, NoPendingBlock, RpcHandles, RpcLimits, RpcServerBuilder,
@@ -52,7 +53,7 @@ pub(crate) async fn start(
         status: consensus,
         client_version: client_version(),
     };
-    let servers = RpcServerBuilder::new(server_config(config)?, handles)
+    let servers = RpcServerBuilder::new(server_config(config, provider.chain_spec())?, handles)
         .start()
         .await
         .or_usage("RPC servers")?;
@@ -80,14 +81,25 @@ fn client_version() -> String {
     )
 }
 
-fn server_config(config: &Config) -> eyre::Result<RpcServerConfig> {
+/// What the public servers offer unless the configuration names namespaces: the log only where there is
+/// one, as a server refuses namespaces that it does not know.
+fn default_namespaces(spec: &ChainSpec) -> Vec<String> {
+    let always = ["eth", "net", "web3"];
+    always.into_iter().chain(spec.plog().map(|_| "plog")).map(str::to_owned).collect()
+}
+
+fn server_config(config: &Config, spec: &ChainSpec) -> eyre::Result<RpcServerConfig> {
     let http = &config.http;
     let ws = &config.ws;
     let auth = &config.authrpc;
     let secret = if auth.disable { None } else { Some(jwt_secret(config)?) };
+    let namespaces =
+        |api: &Option<String>| api.as_deref().map_or_else(|| default_namespaces(spec), list);
     Ok(RpcServerConfig {
-        http: http.enabled.then(|| endpoint(http.addr, http.port, &http.api, &http.corsdomain)),
-        ws: ws.enabled.then(|| endpoint(ws.addr, ws.port, &ws.api, &ws.origins)),
+        http: http
+            .enabled
+            .then(|| endpoint(http.addr, http.port, namespaces(&http.api), &http.corsdomain)),
+        ws: ws.enabled.then(|| endpoint(ws.addr, ws.port, namespaces(&ws.api), &ws.origins)),
         auth: secret.map(|secret| AuthConfig {
             addr: SocketAddr::new(auth.addr, auth.port),
             secret,
@@ -97,9 +109,9 @@ fn server_config(config: &Config) -> eyre::Result<RpcServerConfig> {
     })
 }
 
-fn endpoint(addr: IpAddr, port: u16, api: &str, origins: &str) -> EndpointConfig {
+fn endpoint(addr: IpAddr, port: u16, namespaces: Vec<String>, origins: &str) -> EndpointConfig {
     EndpointConfig {
-        namespaces: list(api),
+        namespaces,
         cors_origins: list(origins),
         ..EndpointConfig::new(SocketAddr::new(addr, port), &[])
     }
@@ -144,11 +156,24 @@ fn jwt_secret(config: &Config) -> eyre::Result<JwtSecret> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]
     fn lists_are_split_at_commas() {
         assert_eq!(list(" eth, net,,web3 "), ["eth", "net", "web3"]);
         assert!(list("").is_empty());
+    }
+
+    #[test]
+    fn the_log_is_offered_where_the_chain_has_one() {
+        for (preset, expected) in [
+            (peruri_chainspec::DEV_JSON, vec!["eth", "net", "web3"]),
+            (peruri_chainspec::PILOT_JSON, vec!["eth", "net", "web3", "plog"]),
+        ] {
+            let (spec, _) = ChainSpec::from_genesis_json(preset).unwrap();
+            assert_eq!(default_namespaces(&spec), expected);
+        }
     }
 }

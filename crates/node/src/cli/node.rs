@@ -7,6 +7,7 @@ use crate::{
     descriptors, environment, metrics,
 };
 use clap::Args;
+use peruri_chainspec::ChainSpec;
 use std::future::Future;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
@@ -24,7 +25,7 @@ pub struct NodeCommand {
     node: NodeArgs,
 }
 
-/// Namespaces that `--dev` offers.
+/// Namespaces that `--dev` offers, and `plog` where the chain has a transparency log.
 const DEV_API: &str = "eth,net,web3,txpool,debug,admin,ibft,rpc";
 
 impl NodeCommand {
@@ -38,31 +39,31 @@ impl NodeCommand {
         }
         let mut config = Config::load(data, self.node)?;
         if self.dev {
-            open_for_development(&mut config);
+            let chain = environment::load_chain(&config.chain)?;
+            open_for_development(&mut config, &chain.spec);
+            init::init(&config, &chain)?;
         }
         descriptors::raise_limit(&config)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(run(config, self.dev))
+        runtime.block_on(run(config))
     }
 }
 
-fn open_for_development(config: &mut Config) {
+fn open_for_development(config: &mut Config, spec: &ChainSpec) {
+    let api = if spec.plog().is_some() { format!("{DEV_API},plog") } else { DEV_API.to_owned() };
     config.http.enabled = true;
     config.ws.enabled = true;
-    config.http.api = DEV_API.to_owned();
-    config.ws.api = DEV_API.to_owned();
+    config.http.api = Some(api.clone());
+    config.ws.api = Some(api);
     // One validator, whose key everybody knows.
     config.network.disable = true;
 }
 
-async fn run(config: Config, dev: bool) -> eyre::Result<()> {
+async fn run(config: Config) -> eyre::Result<()> {
     let metrics = match config.metrics.addr {
         Some(addr) => Some((addr, metrics::install()?)),
         None => None,
     };
-    if dev {
-        init::init(&config, &environment::load_chain(&config.chain)?)?;
-    }
     let stop = stop_signal()?;
     let mut node = NodeBuilder::new(config)?.launch().await?;
     if let Some((addr, recorder)) = metrics {

@@ -10,10 +10,11 @@ options! {
         enabled: bool = false, "http", "Serve JSON-RPC over HTTP";
         addr: IpAddr = Ipv4Addr::LOCALHOST, "http.addr", "Address to listen on";
         port: u16 = 8545_u16, "http.port", "Port to listen on";
-        api: String = "eth,net,web3", "http.api", "Namespaces to offer, separated by commas";
         corsdomain: String = "", "http.corsdomain", "Origins that browsers may call from, separated by commas";
     }
-    optional {}
+    optional {
+        api: String, "http.api", "Namespaces to offer, separated by commas [default: eth,net,web3, and plog where the chain has a transparency log]";
+    }
 }
 
 options! {
@@ -23,10 +24,11 @@ options! {
         enabled: bool = false, "ws", "Serve JSON-RPC over WebSocket";
         addr: IpAddr = Ipv4Addr::LOCALHOST, "ws.addr", "Address to listen on";
         port: u16 = 8546_u16, "ws.port", "Port to listen on";
-        api: String = "eth,net,web3", "ws.api", "Namespaces to offer, separated by commas";
         origins: String = "", "ws.origins", "Origins that browsers may call from, separated by commas";
     }
-    optional {}
+    optional {
+        api: String, "ws.api", "Namespaces to offer, separated by commas [default: eth,net,web3, and plog where the chain has a transparency log]";
+    }
 }
 
 options! {
