@@ -2,11 +2,14 @@
 
 use crate::{EngineError, driver::observe};
 use peruri_chainspec::ChainSpec;
-use peruri_ibft2::{ExtraData, Seal, recover_seals, seal_digest, sealing::seal_header};
+use peruri_ibft2::{ExtraData, Seal, seal_digest, sealing::seal_header};
 use peruri_primitives::{RecoveredBlock, SealedHeader};
 use peruri_storage::{CommitExtras, ExecutedBlock, ProviderFactory, RoundRecord};
 use peruri_txpool::{CanonicalStateUpdate, TransactionPool};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// Commits final blocks. Blocking.
 #[derive(Clone)]
@@ -53,7 +56,9 @@ impl Committer {
         Ok(block)
     }
 
-    /// The stored header of `height` with more seals; `None` if it is not stored here.
+    /// The stored header of `height` with more seals; `None` if it is not stored here or none is new.
+    /// They come from the core, or with a block that another node keeps: only the first one of each
+    /// validator of the block counts.
     fn with_late_seals(
         &self,
         height: u64,
@@ -62,13 +67,21 @@ impl Committer {
         let Some(stored) = self.provider.sealed_header(height)? else { return Ok(None) };
         let extra_data = |source| EngineError::ExtraData { number: height, source };
         let extra = ExtraData::decode(&stored.extra_data).map_err(extra_data)?;
-        let new: Vec<_> = late.into_iter().filter(|seal| !extra.seals.contains(seal)).collect();
-        // The core has checked them; one that names nobody would only be missing in the metrics.
         let digest = seal_digest(stored.header()).map_err(extra_data)?;
-        for validator in recover_seals(digest, &new).unwrap_or_default() {
-            observe::seal(&validator);
+        let author = |seal: &Seal| seal.recover(digest).ok();
+        let mut sealed: BTreeSet<_> = extra.seals.iter().filter_map(author).collect();
+        let mut seals = extra.seals.clone();
+        for seal in late {
+            if let Some(validator) = author(&seal).filter(|it| extra.validators.contains(it))
+                && sealed.insert(validator)
+            {
+                observe::seal(&validator);
+                seals.push(seal);
+            }
         }
-        let seals = extra.seals.iter().copied().chain(new).collect();
+        if seals.len() == extra.seals.len() {
+            return Ok(None);
+        }
         let header = seal_header(stored.header(), extra.round, seals).map_err(extra_data)?;
         Ok(Some(SealedHeader::new(header, stored.hash())))
     }

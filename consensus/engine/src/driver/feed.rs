@@ -25,6 +25,9 @@ impl Driver {
     pub(super) fn on_synced(&mut self, synced: Synced) -> Result<(), EngineError> {
         match synced {
             Synced::Block(block) => self.feed.next = Some(block),
+            Synced::Seals { number, seals } => {
+                self.late_seals.entry(number).or_default().extend(seals);
+            }
             Synced::Flush(done) => self.feed.flush = Some(done),
         }
         self.feed_next()

@@ -9,9 +9,14 @@
 //! when it tells of a block, and banned if it goes on like that; one that sends what breaks a rule is
 //! banned at once.
 //! Consensus goes on meanwhile: whichever finds the next block first finishes it.
+//!
+//! A node that does not vote gets a block with the seals that were there when it became final. Those that
+//! came later stand in the headers of the others from their next block on, so that whoever fetches that
+//! one asks for its own head again, as long as a seal is missing there ([`seals`]).
 
 mod download;
 mod progress;
+mod seals;
 pub(crate) mod serve;
 mod targets;
 
@@ -23,8 +28,9 @@ use crate::{
     blame::{BAD_BLOCK, blame},
 };
 use download::download;
+use peruri_ibft2::Seal;
 use peruri_network::NetworkHandle;
-use peruri_primitives::Block;
+use peruri_primitives::{Block, SealedHeader};
 use peruri_storage::{ExecutedBlock, ProviderFactory};
 use std::{convert::Infallible, ops::ControlFlow, sync::Arc, time::Duration};
 use targets::Target;
@@ -43,6 +49,13 @@ const DOWNLOADED: usize = 64;
 pub(crate) enum Synced {
     /// The next block, checked and executed.
     Block(Box<ExecutedBlock>),
+    /// Seals that another node keeps of a stored block; not checked.
+    Seals {
+        /// Number of the block.
+        number: u64,
+        /// The seals.
+        seals: Vec<Seal>,
+    },
     /// Answer when all blocks before this are stored or refused.
     Flush(oneshot::Sender<()>),
 }
@@ -114,8 +127,11 @@ impl Sync {
         debug!(target: "sync", session = target.session.0, from, to = target.head, "fetching");
         self.status.begin(head, target.head);
         let (blocks, receiver) = mpsc::channel(DOWNLOADED);
-        let execution = self.execute(receiver);
-        let downloaded = download(&self.network, target, from, &blocks).await;
+        let stored = self.provider.last_header()?;
+        let again = seals::may_come(&stored)?;
+        let first = if again { stored.number } else { from };
+        let execution = self.execute(receiver, stored);
+        let downloaded = download(&self.network, target, first, &blocks).await;
         drop(blocks);
         let executed = execution
             .await
@@ -146,16 +162,23 @@ impl Sync {
         Ok(())
     }
 
-    /// Starts executing blocks and giving them to the driver.
+    /// Starts executing blocks and giving them to the driver. Of `stored` only the seals are taken.
     fn execute(
         &self,
         mut blocks: mpsc::Receiver<Block>,
+        stored: SealedHeader,
     ) -> tokio::task::JoinHandle<Result<(), EngineError>> {
         let importer = self.importer.clone();
         let synced = self.synced.clone();
         let status = self.status.clone();
         tokio::task::spawn_blocking(move || {
-            let blocks = std::iter::from_fn(move || blocks.blocking_recv());
+            let seals = synced.clone();
+            let blocks = std::iter::from_fn(move || blocks.blocking_recv()).filter(|block| {
+                let Some(further) = seals::of_stored(&stored, block) else { return true };
+                // An error means that the driver has ended; the next block notices.
+                let _ = seals.blocking_send(further);
+                false
+            });
             importer.execute(blocks.map(Ok::<_, Never>), |block| {
                 status.executed(&block);
                 match synced.blocking_send(Synced::Block(Box::new(block))) {

@@ -2,6 +2,7 @@
 
 mod agreement;
 mod eclipse;
+mod followers;
 mod liars;
 mod restarts;
 mod strangers;
