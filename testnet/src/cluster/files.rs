@@ -62,6 +62,9 @@ pub(super) fn create_network(
         let address = SocketAddr::new(topology.ip(index), P2P_PORT);
         command.arg(flag).arg(format!("{}=0x{}@{address}", identity.name, identity.public_key));
     }
+    if let Some(source) = options.plog_source {
+        command.args(["--plog-source", &source.to_string()]);
+    }
     run(&mut command)?;
     let path = folder.join("genesis.json");
     if let Some(made) = &options.genesis {
@@ -74,7 +77,14 @@ pub(super) fn create_network(
         expected: "a genesis file",
         got: e.to_string(),
     })?;
+    let made = genesis["alloc"].take();
     genesis["alloc"] = alloc(funded);
+    // The governance of the log stays.
+    for (address, account) in made.as_object().into_iter().flatten() {
+        if account.get("code").is_some() {
+            genesis["alloc"][address.trim_start_matches("0x")] = account.clone();
+        }
+    }
     let token = json!({ "balance": "0", "code": Token::runtime_code()? });
     genesis["alloc"][hex::encode(SCENARIO_TOKEN.address())] = token;
     if let Some(period) = options.block_period_milliseconds {

@@ -42,10 +42,12 @@ impl Member {
         let home = disks.home(index, &identity.name).unwrap_or_else(|| folder.clone());
         let config = options.folder.join(super::CONFIG);
         let ip = topology.ip(index);
+        let log = if options.plog_source.is_some() { ",plog" } else { "" };
+        let api = format!("{API}{log}");
         let mut node = NodeOptions::dev(&options.program, &folder).with_args([
             "--txpool.open",
             "--http.api",
-            API,
+            &api,
             "--addr",
             &ip.to_string(),
             "--node-list",

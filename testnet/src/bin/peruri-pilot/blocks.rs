@@ -1,10 +1,6 @@
 //! Whose blocks these are: who proposed, who sealed.
 
-use crate::{
-    LIMIT,
-    network::{PERURI, Pilot},
-    steps::Steps,
-};
+use crate::{LIMIT, network::Pilot, steps::Steps};
 use alloy_primitives::Address;
 use eyre::{Result, ensure, eyre};
 use serde_json::{Value, json};
@@ -23,8 +19,7 @@ pub(crate) struct MadeBlock {
 impl MadeBlock {
     /// Waits for the block after `number`, as seals that come late are added until then, and looks.
     pub(crate) async fn after_next(pilot: &Pilot, number: u64) -> Result<Self> {
-        // Seals that come late reach validators only.
-        let client = pilot.client(PERURI);
+        let client = pilot.gateway();
         client.wait_block(number + 1, LIMIT).await?;
         let tag = format!("{number:#x}");
         let block = client.block(tag.clone()).await?.ok_or_else(|| eyre!("no block {number}"))?;

@@ -2,6 +2,7 @@
 
 use crate::{
     blocks::MadeBlock,
+    log::{self, ShownLog},
     network::{NOTA, Pilot},
     steps::Steps,
     transactions,
@@ -15,17 +16,19 @@ const BLOCKS: u64 = 3;
 const PATIENCE: u64 = 12;
 
 /// Kills NOTA, shows that blocks and transactions go on, brings it back.
-pub(crate) async fn show(pilot: &mut Pilot, steps: &mut Steps) -> Result<()> {
+pub(crate) async fn show(pilot: &mut Pilot, log: &mut ShownLog, steps: &mut Steps) -> Result<()> {
     pilot.kill(NOTA).await?;
     let killed = pilot.gateway().block_number().await?;
     steps.done(&format!("kill -9 NOTA at block {killed}"));
     go_on(pilot, killed, steps).await?;
+    log::while_down(log, pilot, steps).await?;
     let returned = Instant::now();
     pilot.restart(NOTA).await?;
     let head = pilot.caught_up(NOTA).await?;
     let seconds = returned.elapsed().as_secs_f64();
     steps.done(&format!("NOTA is back and has block {head} after {seconds:.1} s"));
     take_part(pilot, head, steps).await?;
+    log::after_return(log, pilot, steps).await?;
     tolerance(steps);
     Ok(())
 }

@@ -1,12 +1,14 @@
 //! The pilot network on one machine, for people to see: three validators and a transaction node as four
-//! processes. It shows whose seals the blocks carry, a transfer and an ERC-20, the crash and the return
-//! of a validator, prints what happened and stays. `--check` does the same unattended and exits 0 or 1.
+//! processes. It shows whose seals the blocks carry, a transfer and an ERC-20, the transparency log and its receipts,
+//! the crash and the return of a validator, prints what happened and stays. `--check` does the same unattended and exits 0 or 1.
 
 mod blocks;
 mod crash;
+mod log;
 mod network;
 mod steps;
 mod transactions;
+mod verifier;
 
 use clap::Parser;
 use eyre::Result;
@@ -88,7 +90,8 @@ async fn show(arguments: &Arguments, steps: &mut Steps) -> Result<Pilot> {
     steps.done("first block");
     blocks::in_turn(&pilot, steps).await?;
     let shown = transactions::show(&pilot, steps).await?;
-    crash::show(&mut pilot, steps).await?;
+    let mut log = log::show(&pilot, steps).await?;
+    crash::show(&mut pilot, &mut log, steps).await?;
     let summary = json!({
         "rpc": pilot.http_url(), "ws": pilot.ws_url(), "token": shown.token,
         "validators": pilot.validators(), "block": shown.block, "receipt": shown.receipt,

@@ -1,9 +1,12 @@
 //! The four processes: three validators, each of an organisation, and a node that takes transactions.
 
 use crate::LIMIT;
-use alloy_primitives::Address;
+use alloy_primitives::{Address, B256};
 use eyre::{Result, WrapErr, eyre};
-use peruri_testnet::{Client, Cluster, ClusterOptions, Member, Placement, clear, free_port};
+use peruri_testnet::{
+    Client, Cluster, ClusterOptions, GenesisFile, Member, Network, Placement, Wallet, clear,
+    free_port, write_secret,
+};
 use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, TcpListener},
@@ -16,8 +19,6 @@ const NAMES: [&str; 4] = ["Peruri", "PDS", "NOTA", "Gateway"];
 const VALIDATORS: usize = 3;
 /// Number of the transaction node.
 const GATEWAY: usize = 3;
-/// Number of the validator that is asked who sealed.
-pub(crate) const PERURI: usize = 0;
 /// Number of the validator that crashes.
 pub(crate) const NOTA: usize = 2;
 /// Seconds between blocks.
@@ -28,6 +29,8 @@ const USUAL_PORTS: [u16; 2] = [8545, 8546];
 /// The running network.
 pub(crate) struct Pilot {
     cluster: Cluster,
+    /// Key of the log's source.
+    source_key: B256,
 }
 
 impl Pilot {
@@ -35,7 +38,10 @@ impl Pilot {
     pub(crate) async fn create(program: &Path, out: &Path, check: bool) -> Result<Self> {
         let folder = clear(out).await.wrap_err("remove it, or give another folder with --out")?;
         let program = program.canonicalize()?;
+        let source_key = B256::new(rand::random());
+        let any = Network { chain_id: GenesisFile::pilot().chain_id, max_fee_per_gas: 0 };
         let mut cluster = Cluster::create(ClusterOptions {
+            plog_source: Some(Wallet::new(&source_key, any)?.address()),
             followers: NAMES.len() - VALIDATORS,
             block_period: PERIOD,
             names: NAMES.map(str::to_owned).to_vec(),
@@ -43,6 +49,7 @@ impl Pilot {
             ..ClusterOptions::new(program, &folder, VALIDATORS)
         })
         .await?;
+        write_secret(&folder.join("source-key"), &source_key)?;
         // The one that people talk to lies where they look for it.
         let options = &mut cluster.member_mut(GATEWAY).options;
         options.ip = Ipv4Addr::LOCALHOST.into();
@@ -54,7 +61,7 @@ impl Pilot {
         }
         options.ports.authrpc = None;
         options.ports.metrics = None;
-        Ok(Self { cluster })
+        Ok(Self { cluster, source_key })
     }
 
     /// Starts all four.
@@ -129,6 +136,16 @@ impl Pilot {
             format!("{} ({role}, process {})", member.name, member.pid().unwrap_or_default())
         });
         shown.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Key of the log's source.
+    pub(crate) const fn source_key(&self) -> B256 {
+        self.source_key
+    }
+
+    /// A program that is built beside the node.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.cluster.options().program.with_file_name(name)
     }
 
     pub(crate) fn folder(&self) -> PathBuf {
