@@ -33,7 +33,7 @@ pub use error::{ProviderError, ProviderResult};
 pub use index::{BlockBitmap, LogTerm};
 pub use options::{DbOptions, HistoryWindows};
 pub use plog::{
-    PlogAppend, PlogDiscrepancy, PlogRebuild, PlogRecord, PlogReport, PlogTree, PlogView,
+    PlogAppend, PlogDiscrepancy, PlogRebuild, PlogRecord, PlogReport, PlogTree, PlogView, plog_size,
 };
 pub use provider::{ProviderFactory, Windows};
 pub use state::{CandidateChain, StateProvider, StateProviderBox, StateProviderDatabase};

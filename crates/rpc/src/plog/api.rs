@@ -3,7 +3,7 @@
 use super::{
     params,
     receipt::{Options, receipt},
-    snapshot::{Snapshot, log_ids},
+    snapshot::Snapshot,
     terms::Terms,
 };
 use crate::{RpcError, context::Context, error::RpcResult as Answer};
@@ -117,7 +117,7 @@ impl PlogApiServer for Plog {
     fn list_logs(&self) -> RpcResult<Vec<PlogLogInfo>> {
         let snapshot = Snapshot::newest(&self.ctx)?;
         let mut logs = Vec::new();
-        for id in log_ids(&self.ctx)? {
+        for id in self.ctx.factory().plog_ids().map_err(RpcError::from)? {
             if snapshot.exists(id)? {
                 logs.push(snapshot.info(id)?);
             }
@@ -241,7 +241,8 @@ impl PlogApiServer for Plog {
 
     fn get_source(&self, source_id: Value) -> RpcResult<PlogSource> {
         let id = params::source("sourceId", &source_id)?;
-        Ok(Snapshot::newest(&self.ctx)?.source(id, log_ids(&self.ctx)?)?)
+        let logs = self.ctx.factory().plog_ids().map_err(RpcError::from)?;
+        Ok(Snapshot::newest(&self.ctx)?.source(id, logs)?)
     }
 
     fn get_receipt(

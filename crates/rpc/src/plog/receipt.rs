@@ -138,8 +138,14 @@ impl Choice<'_> {
 
     /// Oldest block whose state can be proven.
     fn window_start(&self) -> RpcResult<u64> {
-        Ok(self.ctx.factory().windows()?.proofs)
+        window_start(self.ctx)
     }
+}
+
+/// Oldest block whose state can be read and proven.
+fn window_start(ctx: &Inner) -> RpcResult<u64> {
+    let windows = ctx.factory().windows()?;
+    Ok(windows.proofs.max(windows.state))
 }
 
 fn build(
@@ -154,7 +160,7 @@ fn build(
     let keys = [slots.head(), slots.root()].map(B256::from);
     let snapshot = Snapshot::at(ctx, header)?;
     let position = snapshot.head(log)?;
-    let (from, to) = (ctx.factory().windows()?.proofs, ctx.factory().best_block_number()?);
+    let (from, to) = (window_start(ctx)?, ctx.factory().best_block_number()?);
     let proof = snapshot.state.proof(PLOG_ADDRESS, &keys).map_err(|error| match error {
         // The window has moved since the header was chosen.
         ProviderError::OutsideWindow { .. } => RpcError::ProofWindow { from, to },

@@ -2,8 +2,6 @@
 
 use crate::{RpcError, context::Inner, error::RpcResult};
 use alloy_primitives::{Address, B256, U256};
-use alloy_sol_types::SolEvent;
-use peruri_evm::plog::abi::IPlog;
 use peruri_plog::{
     PLOG_ADDRESS,
     layout::{
@@ -14,7 +12,6 @@ use peruri_plog::{
 use peruri_primitives::SealedHeader;
 use peruri_rpc_api::{PlogHead, PlogLogInfo, PlogSource};
 use peruri_storage::StateProviderBox;
-use std::collections::BTreeSet;
 
 /// State of a block, and the block.
 pub(super) struct Snapshot {
@@ -101,23 +98,4 @@ impl Snapshot {
             logs: writes,
         })
     }
-}
-
-/// Ids of all logs: the configured ones and those that governance has created since.
-pub(super) fn log_ids(ctx: &Inner) -> RpcResult<BTreeSet<B256>> {
-    let configured = ctx.chain_spec().plog().into_iter().flat_map(|plog| &plog.logs);
-    let mut ids: BTreeSet<B256> = configured.map(|log| log.id).collect();
-    let topics = [vec![IPlog::LogCreated::SIGNATURE_HASH]];
-    let factory = ctx.factory();
-    let blocks = factory.blocks_matching(&[PLOG_ADDRESS], &topics, 0..=u64::MAX)?;
-    for number in blocks.iter() {
-        let receipts = factory.receipts_by_block(number)?.unwrap_or_default();
-        for log in receipts.iter().flat_map(|receipt| &receipt.logs) {
-            let created = (log.address == PLOG_ADDRESS)
-                .then(|| IPlog::LogCreated::decode_log_data(&log.data).ok())
-                .flatten();
-            ids.extend(created.map(|event| event.logId));
-        }
-    }
-    Ok(ids)
 }

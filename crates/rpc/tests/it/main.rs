@@ -8,6 +8,7 @@ mod eth;
 mod limits;
 mod malformed;
 mod node;
+mod plog;
 mod pool;
 mod pubsub;
 mod session;

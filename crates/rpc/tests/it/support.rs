@@ -187,6 +187,16 @@ impl Node {
             gas_limit: parent.gas_limit,
             ..Default::default()
         };
+        self.build_with(attributes, txs)
+    }
+
+    /// The same with these choices of its proposer.
+    pub fn build_with(
+        &self,
+        attributes: NextBlockEnvAttributes,
+        txs: Vec<TransactionSigned>,
+    ) -> ExecutedBlock {
+        let parent = self.factory.last_header().unwrap();
         let state = self.factory.latest().unwrap();
         let header = self.evm.next_header(&parent, &attributes);
         let from = self.signer.address();

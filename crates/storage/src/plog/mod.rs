@@ -10,12 +10,14 @@
 //! The rows are written in the batch of their block. They follow from blocks alone: whoever executes
 //! them again gets them again ([`PlogRebuild`]). Logs without entries have no rows.
 
+mod logs;
 mod read;
 mod rebuild;
 mod rows;
 mod verify;
 mod write;
 
+pub use logs::plog_size;
 pub use read::{PlogRecord, PlogTree, PlogView};
 pub use rebuild::PlogRebuild;
 pub use verify::{PlogDiscrepancy, PlogReport};

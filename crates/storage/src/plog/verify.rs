@@ -11,7 +11,7 @@ use crate::{
 };
 use alloy_primitives::{B256, U256};
 use peruri_plog::{
-    Entry, Frontier, PLOG_ADDRESS,
+    EMPTY_ROOT, Entry, Frontier, PLOG_ADDRESS,
     layout::{LogHead, LogSlots},
     leaf_hash,
 };
@@ -100,14 +100,21 @@ impl ProviderFactory {
         check.no_other_nodes()?;
         let Check { mut report, logs, mut counter, .. } = check;
         counter.finish();
-        for (id, found) in logs {
+        for id in self.plog_ids()? {
             let slots = LogSlots::new(id);
             let word =
                 |slot: U256| -> ProviderResult<U256> { state.storage(PLOG_ADDRESS, slot.into()) };
             let state_size = LogHead::unpack(word(slots.head())?).size;
             let state_root = B256::from(word(slots.root())?);
-            let (size, root) = (found.tree.size(), found.tree.root());
-            let same = size == found.row.size && (size, root) == (state_size, state_root);
+            let found = logs.get(&id);
+            // A log without entries has no rows.
+            let (size, root) = found.map_or((0, EMPTY_ROOT), |it| (it.tree.size(), it.tree.root()));
+            let in_row = found.map_or(0, |it| it.row.size);
+            let same = if state_size == 0 {
+                in_row == 0 && size == 0
+            } else {
+                size == in_row && (size, root) == (state_size, state_root)
+            };
             if !same {
                 let log = id;
                 let wrong = PlogDiscrepancy::State { log, size, root, state_size, state_root };
