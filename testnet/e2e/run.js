@@ -1,11 +1,12 @@
 // Runs the end-to-end tests against a peruri-node of their own (PERURI_NODE, or the development build),
 // or against RPC_URL and WS_URL where they are set. Last line: N passed, N failed[, N skipped].
 import { spawn } from "node:child_process";
-import { mkdtempSync, openSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { mnemonicToAccount } from "viem/accounts";
 
 const folder = mkdtempSync(join(tmpdir(), "peruri-e2e-"));
 const here = import.meta.dirname;
@@ -47,6 +48,31 @@ async function start(program, args, url) {
   throw new Error(`${program} does not answer (${ended ?? "timeout"})`);
 }
 
+/** Source of the transparency log: the account that plog.test.js uses, number 30 of the mnemonic. */
+const source = mnemonicToAccount("test test test test test test test test test test test junk", { addressIndex: 30 });
+
+/** Key of the dev preset's validator (crates: `DEV_VALIDATOR_KEY`). */
+const validatorKey = "0x8f2a55949038a9610f50fb23b5883af3b4ecb3c3bb792cbcefbd1542c692be63";
+
+/** The dev preset with a transparency log, and a data folder with its validator's key. */
+function chainWithLog() {
+  const genesis = JSON.parse(readFileSync(join(here, "../../chainspec/res/dev.json"), "utf8"));
+  const id = `0x${Buffer.from("activity").toString("hex").padEnd(64, "0")}`;
+  genesis.config.plog = {
+    governance: source.address,
+    logs: [{ id, mode: 0 }],
+    sources: [{ id: 1, signer: source.address }],
+    writers: [{ log: id, source: 1 }],
+  };
+  genesis.alloc[source.address] = { balance: "1000000000000000000000" };
+  const chain = join(folder, "genesis.json");
+  writeFileSync(chain, JSON.stringify(genesis));
+  const data = join(folder, "data");
+  mkdirSync(data);
+  writeFileSync(join(data, "key"), `${validatorKey}\n`, { mode: 0o600 });
+  return { chain, data };
+}
+
 async function target() {
   if (process.env.RPC_URL) return { rpc: process.env.RPC_URL, ws: process.env.WS_URL };
   const [http, ws, authrpc, metrics] = await Promise.all([freePort(), freePort(), freePort(), freePort()]);
@@ -57,8 +83,9 @@ async function target() {
   }
   const target = process.env.CARGO_TARGET_DIR ?? join(homedir(), ".cache/peruri-chain/target");
   const program = process.env.PERURI_NODE ?? join(target, "debug/peruri-node");
+  const { chain, data } = chainWithLog();
   const args = [
-    "node", "--dev", "--datadir", join(folder, "data"), "--http", "--http.port", `${http}`,
+    "node", "--dev", "--chain", chain, "--datadir", data, "--http", "--http.port", `${http}`,
     "--ws", "--ws.port", `${ws}`, "--authrpc.port", `${authrpc}`, "--metrics", `127.0.0.1:${metrics}`,
   ];
   return { child: await start(program, args, url), rpc: url, ws: `ws://127.0.0.1:${ws}` };

@@ -1,15 +1,14 @@
 // eth_getProof, verified against the header's state root by an independent library (EthereumJS).
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
-import { MerklePatriciaTrie, verifyMPTWithMerkleProof } from "@ethereumjs/mpt";
 import { RLP } from "@ethereumjs/rlp";
 import { bytesToHex, hexToBytes, keccak256 } from "viem";
 import { account, artifact, client, deployToken } from "../lib/env.js";
+import { verified } from "../lib/mpt.js";
 
 const me = account(8);
 const other = account(20).address;
 const viem = client(me);
-const emptyRoot = "0x56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421";
 let token;
 let deployedAt;
 let changedAt;
@@ -21,17 +20,6 @@ before(async () => {
   const hash = await viem.writeContract({ address: token, abi: artifact.abi, functionName: "transfer", args: [other, 9n] });
   changedAt = (await viem.waitForTransactionReceipt({ hash })).blockNumber;
 });
-
-/** Verifies one Merkle proof; returns the value, or null where the proof shows absence. */
-async function verified(root, key, proof) {
-  if (root === emptyRoot) {
-    // An empty trie is proven by nothing, or by its one empty node.
-    assert.ok(proof.length === 0 || (proof.length === 1 && proof[0] === "0x80"), `${proof}`);
-    return null;
-  }
-  const nodes = proof.map((node) => hexToBytes(node));
-  return verifyMPTWithMerkleProof(new MerklePatriciaTrie(), hexToBytes(root), hexToBytes(keccak256(key)), nodes);
-}
 
 async function check(address, slots, blockNumber) {
   const [proof, block] = await Promise.all([
