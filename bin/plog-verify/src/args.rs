@@ -74,8 +74,9 @@ enum Command {
     },
 }
 
+/// Which receipt, and under which policy.
 #[derive(Debug, Args)]
-pub(crate) struct ReceiptArgs {
+pub struct ReceiptArgs {
     /// The receipt.
     pub(crate) receipt: Input,
     /// Whom you trust.
@@ -125,7 +126,7 @@ fn salt(text: &str) -> Result<B256, String> {
 }
 
 /// Parses the command line, runs the command and reports what went wrong.
-pub(crate) fn main() -> ExitCode {
+pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let mut out = std::io::stdout().lock();
     let result = run(cli, &mut out).and_then(|code| {

@@ -21,7 +21,8 @@ pub(crate) fn of_report(report: &Report) -> u8 {
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
+#[non_exhaustive]
+pub enum Failure {
     /// Wrong usage, or a file that cannot be used: exit code 2.
     #[error("{0}")]
     Usage(String),

@@ -9,8 +9,12 @@ use crate::{
 use peruri_plog::{ConsistencyAnswer, Opening, Policy, Report, audit::check_consistency, verify};
 use std::io::Write;
 
-/// Verifies one receipt.
-pub(crate) fn run(args: &ReceiptArgs, out: &mut impl Write) -> Result<u8, Failure> {
+/// Verifies one receipt and prints the report. Returns the exit code: 0 if it holds, else 10 and the number
+/// of the step that fails.
+///
+/// # Errors
+/// A file that cannot be read, a policy that is none, an answer that cannot be written.
+pub fn run(args: &ReceiptArgs, out: &mut impl Write) -> Result<u8, Failure> {
     one_stdin([&args.receipt, &args.policy].into_iter().chain(&args.payload))?;
     let policy = args.policy.policy()?;
     let document = args.receipt.read(DOCUMENT_BOUND)?;

@@ -156,14 +156,17 @@ pub fn open_database(config: &Config, spec: Arc<ChainSpec>) -> eyre::Result<Prov
 }
 
 /// Checks that the newest state is one of the chain's rules, before anything is built on it: the
-/// account of the transparency log is there from its activation on.
+/// account of the transparency log is there from its activation on, and the index of each log has as
+/// many entries as the state says.
 ///
 /// # Errors
-/// [`UsageError`] with the block, if `config.plog` was added or moved to the past of this database.
+/// [`UsageError`] with the block, if `config.plog` was added or moved to the past of this database;
+/// [`ProviderError::PlogIndex`], which names the repair.
 pub fn check_state(provider: &ProviderFactory) -> eyre::Result<()> {
     let head = provider.last_header()?;
     check_plog_account(provider.chain_spec(), head.header(), &*provider.latest()?)
-        .or_usage("database")
+        .or_usage("database")?;
+    provider.check_plog_sizes().wrap_err("database")
 }
 
 /// Wrong inputs (another chain, another schema) are the caller's mistake, the rest is the machine's.

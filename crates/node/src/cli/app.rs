@@ -13,6 +13,7 @@ use super::{
     keys::KeysCommand,
     node::NodeCommand,
     p2p::P2pCommand,
+    plog::PlogCommand,
     validator::ValidatorCommand,
 };
 use crate::{config::DataArgs, logging::LogArgs};
@@ -46,6 +47,7 @@ enum Command {
     #[command(name = "p2p")]
     P2p(P2pCommand),
     Consensus(ConsensusCommand),
+    Plog(Box<PlogCommand>),
     Db(DbCommand),
     Config(ConfigCommand),
     Jwt(JwtCommand),
@@ -71,6 +73,7 @@ impl Cli {
             Command::Validator(command) => command.run(self.data),
             Command::P2p(command) => command.run(self.data),
             Command::Consensus(command) => command.run(self.data),
+            Command::Plog(command) => command.run(self.data),
             Command::Db(command) => command.run(self.data),
             Command::Config(command) => command.run(self.data),
             Command::Jwt(command) => command.run(self.data),

@@ -5,6 +5,7 @@
 //! | 0 | done |
 //! | 1 | the node or the machine failed: a full disk, a damaged database, a missing permission |
 //! | 2 | the input was wrong: flag, config file, genesis, key file; nothing was written |
+//! | 11 to 21 | `plog verify`: the receipt fails at a step, as `plog-verify` says it |
 
 use std::process::ExitCode;
 
@@ -34,6 +35,14 @@ impl UsageError {
     }
 }
 
+/// A receipt that does not hold; the report was printed.
+#[derive(Debug, thiserror::Error)]
+#[error("the receipt does not hold")]
+pub struct ReceiptFails {
+    /// The exit code of `plog-verify`.
+    pub code: u8,
+}
+
 /// Turns a library's error about the input into a [`UsageError`].
 pub trait OrUsage<T> {
     /// `what` names the input, for example the path of the file.
@@ -53,12 +62,13 @@ where
     }
 }
 
-/// The exit code of a finished command: 2 if a [`UsageError`] is anywhere in the chain, else 1.
+/// The exit code of a finished command: that of a [`ReceiptFails`], 2 if a [`UsageError`] is anywhere in
+/// the chain, else 1.
 pub fn code(result: &eyre::Result<()>) -> u8 {
     match result {
         Ok(()) => 0,
         Err(report) if is_usage(report) => 2,
-        Err(_) => 1,
+        Err(report) => report.downcast_ref().map_or(1, |receipt: &ReceiptFails| receipt.code),
     }
 }
 
@@ -118,6 +128,7 @@ mod tests {
         assert_eq!(code(&Ok(())), 0);
         assert_eq!(code(&Err(eyre::eyre!("disk full"))), 1);
         assert_eq!(code(&Err(UsageError::new("--period: 0").into())), 2);
+        assert_eq!(code(&Err(ReceiptFails { code: 14 }.into())), 14);
     }
 
     #[test]

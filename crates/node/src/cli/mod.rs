@@ -10,12 +10,13 @@
 //! | [`validator`] | `validator list`, `propose`, `discard`, `status` |
 //! | [`p2p`] | `p2p identity`, `peers`, `ping` |
 //! | [`consensus`] | `consensus sign-state`, `explain`, `override` |
-//! | `client` | how the three above reach the running node |
+//! | [`plog`] | `plog append`, `head`, `prove`, `receipt`, `verify`, `export` |
+//! | `client` | how the four above reach the running node |
 //! | [`jwt`] | `jwt create` |
 //! | [`config`] | `config show` |
 //! | [`completions`] | `completions` |
 //! | [`init`] | `init` |
-//! | [`db`] | `db stats`, `verify-state`, `verify-history`, `repair-trie`, `checkpoint` |
+//! | [`db`] | `db stats`, `verify-state`, `verify-history`, `repair-trie`, `verify-plog`, `rebuild-plog`, `checkpoint` |
 //! | [`exit`] | what a failure means for the exit code |
 
 pub mod app;
@@ -32,4 +33,5 @@ pub mod jwt;
 pub mod keys;
 pub mod node;
 pub mod p2p;
+pub mod plog;
 pub mod validator;

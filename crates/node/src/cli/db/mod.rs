@@ -1,5 +1,7 @@
 //! `db`: looking at, checking and repairing the database of a stopped node.
 
+mod plog;
+
 use crate::{
     config::{Config, DataArgs, NodeArgs},
     environment,
@@ -31,6 +33,11 @@ enum DbAction {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Recompute the trees of the transparency log from its entries and compare them with the index and
+    /// with the head's state
+    VerifyPlog,
+    /// Make the index of the transparency log anew, by executing the blocks that appended to it again
+    RebuildPlog,
     /// Write a consistent copy, sharing files where the file system can
     Checkpoint {
         /// New folder for the copy
@@ -63,6 +70,8 @@ impl DbCommand {
                 verdict(&report)
             }
             DbAction::RepairTrie { dry_run } => repair_trie(&provider, dry_run),
+            DbAction::VerifyPlog => plog::verify(&provider),
+            DbAction::RebuildPlog => plog::rebuild(&provider),
             DbAction::Checkpoint { to } => {
                 provider.checkpoint(&to)?;
                 println!("checkpoint    {}", to.display());
