@@ -143,7 +143,7 @@ fn an_operator_appends_takes_receipts_and_exports() {
     let first = lab.append(&made);
     assert_eq!((value(&first, "index"), value(&first, "entries")), ("0", "1"));
     // Two entries in hex that follow.
-    let raw = |seq: u64| format!("504c473101000001{:08x}{seq:016x}{:0224}", 1, 0);
+    let raw = |seq: u64| format!("504c473101000001{:08x}{seq:016x}{:0240}", 1, 0);
     let (second, third) = (raw(2), raw(3));
     assert_eq!(value(&lab.append(&[&second, &third]), "index"), "1");
     let again = ["plog", "append", "activity", "--source-key", "source-key", &second];

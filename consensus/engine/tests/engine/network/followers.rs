@@ -1,8 +1,15 @@
 //! Nodes that do not vote keep the seals that come late, as validators do.
 
-use super::assert_agreement;
-use crate::support::{Cluster, Live, eventually};
-use std::collections::BTreeSet;
+use super::{assert_agreement, liars::Liar};
+use crate::support::{Cluster, Live, Node, encoded, eventually, seal, signer};
+use alloy_primitives::Bytes;
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 const VALIDATORS: usize = 4;
 
@@ -46,4 +53,38 @@ async fn a_follower_of_a_follower_stores_late_seals() {
     })
     .await;
     assert_agreement(&nodes);
+}
+
+/// Of the seals that somebody offers for a stored block, those of its validators are kept, one of each.
+#[tokio::test(flavor = "multi_thread")]
+async fn only_validators_seals_are_added() {
+    let cluster = Cluster::new(3, 2);
+    let spec = cluster.genesis.spec();
+    let keys: Vec<_> = (0..3).map(|seat| cluster.key(seat)).collect();
+    let dir = Arc::new(tempfile::tempdir().unwrap());
+    let workshop = Node::start(spec.clone(), dir, "db", keys[0].clone(), None);
+    let first = seal(workshop.propose().unwrap(), &keys[..2]);
+    workshop.commit(&first);
+    let second = encoded(&seal(workshop.propose().unwrap(), &keys[..2]));
+    let more = [signer(7), keys[2].clone(), keys[2].clone()];
+    let again = Bytes::from([encoded(&seal(first.clone(), &more)), second].concat());
+    let first = Bytes::from(encoded(&first));
+
+    let has_first = Arc::new(AtomicBool::new(false));
+    let stage = has_first.clone();
+    let answer = move |from| {
+        assert_eq!(from, 1, "its own head again, as a seal is missing there");
+        Some(if stage.load(Ordering::SeqCst) { again.clone() } else { first.clone() })
+    };
+    let mut other = Liar::start(&cluster, 3, &spec, answer).await;
+    let follower = cluster.start(4).await;
+    for head in [1, 2] {
+        other.head = head;
+        other.lie(|_| follower.node.head().0 == head).await;
+        has_first.store(true, Ordering::SeqCst);
+    }
+    let all: Vec<_> = (0..3).map(|seat| cluster.address(seat)).collect();
+    assert_eq!(follower.sealed_by(1), all);
+    assert_eq!(follower.sealed_by(2), all[..2]);
+    assert!(other.banned_by.is_empty());
 }

@@ -33,6 +33,8 @@ struct GetBlocks {
 
 /// A node that says that it has a million blocks.
 pub(super) struct Liar {
+    /// What it says instead.
+    pub(super) head: u64,
     network: NetworkHandle,
     events: NetworkEvents,
     /// What it answers to a request for these blocks; `None`: it never answers.
@@ -54,6 +56,7 @@ impl Liar {
         let status = Arc::new(LocalStatus::new(spec));
         let (network, events) = cluster.connect(seat, status).await;
         Self {
+            head: FAR,
             network,
             events,
             answer: Box::new(answer),
@@ -65,7 +68,7 @@ impl Liar {
 
     /// Claims its head to everybody, again and again.
     fn claim(&self) {
-        let claim = NewBlock { number: FAR, hash: B256::repeat_byte(7) };
+        let claim = NewBlock { number: self.head, hash: B256::repeat_byte(7) };
         let frame = Bytes::from([vec![1], alloy_rlp::encode(claim)].concat());
         for session in self.connected.keys() {
             // Who is gone by now is told nothing.
