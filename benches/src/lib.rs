@@ -10,6 +10,7 @@ pub mod import;
 pub mod load;
 pub mod machine;
 pub mod network;
+pub mod plog;
 pub mod report;
 pub mod stats;
 pub mod subject;

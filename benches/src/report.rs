@@ -4,6 +4,7 @@ use crate::{
     import::Import,
     machine::Machine,
     network::Networks,
+    plog::Plog,
     stats::{Summary, number},
     sync::Sync,
     throughput::{Memory, Throughput, of},
@@ -22,6 +23,8 @@ pub struct Report {
     pub throughput: Vec<Throughput>,
     /// Rows of networks.
     pub networks: Option<Networks>,
+    /// The rows of the transparency log.
+    pub plog: Option<Plog>,
     /// The row of sync.
     pub sync: Option<Sync>,
     /// The row of block import.
@@ -70,6 +73,7 @@ impl Report {
         }
         lines.extend(self.networks.iter().flat_map(network_lines));
         lines.extend(self.sync.iter().map(sync_line));
+        lines.extend(self.plog.iter().flat_map(plog_lines));
         lines.extend(self.import.iter().flat_map(import_lines));
         if let Some(Memory { idle_mib, loaded_mib, transactions }) = &self.memory {
             let (idle, loaded) = (number(*idle_mib), number(*loaded_mib));
@@ -173,6 +177,56 @@ fn sync_line(sync: &Sync) -> String {
         "import from a file",
         sync.of(|round| round.import),
     )
+}
+
+fn plog_lines(plog: &Plog) -> Vec<String> {
+    let shown = |figure: Option<Summary>| {
+        figure.map_or_else(|| "every round was disturbed".to_owned(), |it| it.show())
+    };
+    let own = |row: &str, what: &str, value: &str, aim: &str| {
+        format!("| {row} | {what} | {value} | – | – | {aim} |")
+    };
+    let proofs = &plog.proofs;
+    let leaves = number(proofs.leaves as f64);
+    let beside = |what: &str, rate: f64| {
+        format!(
+            "| T14 | inclusion proofs {what} at {leaves} entries, a second | {} | ct-merkle in memory: {} | {:.2} × | ≥ 1 × |",
+            number(rate),
+            number(proofs.ct_merkle_per_second),
+            rate / proofs.ct_merkle_per_second
+        )
+    };
+    let fed = number(plog.fed_leaves as f64);
+    vec![
+        own(
+            "PLOG",
+            "entries final a second, one validator",
+            &shown(plog.of(|it| it.per_second)),
+            "≥ 20,000",
+        ),
+        own("PLOG", "CPU µs per entry", &shown(plog.of(|it| it.cpu_us)), "–"),
+        own("PLOG", "bytes of the index per entry", &number(plog.entries.bytes_per_entry), "≤ 400"),
+        beside("over JSON-RPC, 4 connections,", proofs.rpc_per_second),
+        beside("from the index in process", proofs.index_per_second),
+        own(
+            "T14",
+            "nodes that a proof reads at most",
+            &number(proofs.most_reads as f64),
+            "2 log₂ n",
+        ),
+        own(
+            "T14",
+            &format!("p50 of a proof over JSON-RPC at {fed} entries, ms"),
+            &number(plog.fed_ms[0]),
+            "–",
+        ),
+        own(
+            "T14",
+            &format!("p99 of a proof over JSON-RPC at {fed} entries, ms"),
+            &number(plog.fed_ms[1]),
+            "≤ 2",
+        ),
+    ]
 }
 
 fn import_lines(import: &Import) -> Vec<String> {

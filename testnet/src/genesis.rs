@@ -25,6 +25,8 @@ pub struct GenesisFile {
     pub validators: Vec<Address>,
     /// Accounts with 1,000,000 coins each.
     pub funded: Vec<Address>,
+    /// `config.plog`: the transparency log.
+    pub plog: Option<Value>,
 }
 
 impl GenesisFile {
@@ -36,6 +38,7 @@ impl GenesisFile {
             gas_limit: 100_000_000,
             validators: Vec::new(),
             funded: Vec::new(),
+            plog: None,
         }
     }
 
@@ -64,7 +67,7 @@ impl GenesisFile {
     pub fn to_json(&self) -> Value {
         let vanity = Bytes::from_static(&[0; 32]);
         let extra_data = ExtraData::genesis(vanity, self.validators.clone()).encode(Form::All);
-        json!({
+        let mut genesis = json!({
             "config": {
                 "chainId": self.chain_id,
                 "berlinBlock": 0,
@@ -91,7 +94,11 @@ impl GenesisFile {
             "coinbase": Address::ZERO,
             "extraData": extra_data,
             "alloc": alloc(&self.funded),
-        })
+        });
+        if let Some(plog) = &self.plog {
+            genesis["config"]["plog"] = plog.clone();
+        }
+        genesis
     }
 
     /// Writes the file.

@@ -5,7 +5,7 @@ use eyre::{Result, ensure};
 use peruri_benches::{
     import,
     machine::Machine,
-    network,
+    network, plog,
     report::{Report, criterion_parts},
     subject::Programs,
     sync,
@@ -23,7 +23,7 @@ struct Arguments {
     #[arg(long)]
     anvil: PathBuf,
     /// Rows to measure.
-    #[arg(long, value_delimiter = ',', default_value = "T1,T3,T5,sync,T15,memory")]
+    #[arg(long, value_delimiter = ',', default_value = "T1,T3,T5,sync,plog,T15,memory")]
     rows: Vec<String>,
     /// Interleaved rounds.
     #[arg(long, default_value_t = 5)]
@@ -34,6 +34,12 @@ struct Arguments {
     /// Blocks of the chain that is synced.
     #[arg(long, default_value_t = 300)]
     sync_blocks: u64,
+    /// Entries of a round of the transparency log.
+    #[arg(long, default_value_t = 204_800)]
+    plog_entries: usize,
+    /// Entries of the log whose index is fed.
+    #[arg(long, default_value_t = 10_000_000)]
+    plog_leaves: u64,
     /// Accounts in the state of block import.
     #[arg(long, default_value_t = 1_000_000)]
     accounts: u64,
@@ -90,13 +96,21 @@ fn main() -> Result<()> {
         }
         false => None,
     };
+    let plog = match wanted("plog") {
+        true => {
+            let (entries, leaves) = (arguments.plog_entries, arguments.plog_leaves);
+            Some(runtime.block_on(plog::measure(&programs, entries, arguments.rounds, leaves))?)
+        }
+        false => None,
+    };
     let memory = match wanted("memory") {
         true => Some(runtime.block_on(throughput::memory(&programs, 1_024_000))?),
         false => None,
     };
     let parts = arguments.criterion.as_deref().map_or(Ok(Vec::new()), criterion_parts)?;
     let machine = Machine::read()?;
-    let report = Report { machine, throughput: measured, networks, sync, import, memory, parts };
+    let report =
+        Report { machine, throughput: measured, networks, sync, plog, import, memory, parts };
     report.write(&arguments.out)?;
     println!("{}", report.table());
     Ok(())
