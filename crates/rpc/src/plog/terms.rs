@@ -5,23 +5,32 @@ use crate::{RpcError, context::Inner, error::RpcResult};
 use alloy_primitives::Address;
 use peruri_ibft2::{ExtraData, recover_seals, seal_digest};
 use peruri_primitives::SealedHeader;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// Headers of a term that are looked at for one with many seals of the set before.
 const LOOKED_AT: u64 = 1_000;
 
+/// Name of the row that keeps what was found, so that a start does not read every header again.
+const ROW: &str = "rpc/plog-terms";
+/// Headers between two writes of that row.
+const KEPT_EVERY: u64 = 1_024;
+
 /// A set of validators.
 pub(super) type Validators = BTreeSet<Address>;
 
 /// From which block on which set signs, as far as headers were looked at.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Terms {
     terms: Vec<Term>,
     /// Number of the next header to look at.
     next: u64,
+    /// The same when the row was written.
+    #[serde(skip)]
+    kept: u64,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Term {
     /// Its first block.
     first: u64,
@@ -33,6 +42,9 @@ struct Term {
 impl Terms {
     /// Looks at the headers up to `head`.
     pub(super) fn follow(&mut self, ctx: &Inner, head: u64) -> RpcResult<()> {
+        if self.next == 0 {
+            self.read(ctx)?;
+        }
         while self.next <= head {
             let header = header(ctx, self.next)?;
             let validators = validators_of(&header)?;
@@ -40,6 +52,19 @@ impl Terms {
                 self.terms.push(Term { first: header.number, validators, best: None });
             }
             self.next = self.next.saturating_add(1);
+        }
+        if self.next.saturating_sub(self.kept) >= KEPT_EVERY {
+            ctx.factory().meta_put(ROW, &serde_json::to_vec(self)?)?;
+            self.kept = self.next;
+        }
+        Ok(())
+    }
+
+    /// Takes what an earlier start found. The chain never changes, so all of it still holds.
+    fn read(&mut self, ctx: &Inner) -> RpcResult<()> {
+        if let Some(row) = ctx.factory().meta_get(ROW)? {
+            *self = serde_json::from_slice(&row)?;
+            self.kept = self.next;
         }
         Ok(())
     }

@@ -48,7 +48,7 @@ fn entry(seq: u64) -> Entry {
         occurred_at: 1_767_225_600_000,
         // Two entries for each activity, and every third one has a subject of its own.
         activity_id: u128::from(seq / 2).to_be_bytes(),
-        subject: if seq % 3 == 0 { B256::with_last_byte(9) } else { SUBJECT },
+        subject: if seq.is_multiple_of(3) { B256::with_last_byte(9) } else { SUBJECT },
         commitment: B256::repeat_byte(8),
         effect: B256::ZERO,
     }
@@ -419,6 +419,29 @@ async fn receipts_lead_through_changes_of_validators() {
     let (code, message) = servers.error("plog_getReceipt", json!([LOG, 1, strangers])).await;
     assert_eq!(code, -32014);
     assert!(message.starts_with("validators: "), "{message}");
+}
+
+/// Later starts do not read all headers again: what an earlier one found is in the database.
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_of_validators_are_remembered() {
+    let mut lab = Lab::new();
+    let genesis = lab.policy(&lab.keys, "");
+    lab.append(1, 2);
+    lab.keys.push(key(3));
+    for _ in 0..1_030 {
+        lab.empty(3);
+    }
+    let receipt = lab.serve().await.receipt(0, Value::Null).await;
+    assert_eq!(check(&receipt, &genesis).changes, 1);
+    let row = lab.node.factory.meta_get("rpc/plog-terms").unwrap().expect("written");
+    let found: Value = serde_json::from_slice(&row).unwrap();
+    assert_eq!((&found["next"], &found["terms"][1]["first"]), (&json!(1_032), &json!(2)));
+    // Another start goes on from there, over a further change.
+    lab.keys.remove(0);
+    lab.empty(3);
+    let head = lab.empty(3);
+    let verified = check(&lab.serve().await.receipt(0, Value::Null).await, &genesis);
+    assert_eq!((verified.block_number, verified.changes), (head, 2));
 }
 
 #[tokio::test(flavor = "multi_thread")]
