@@ -95,7 +95,7 @@ pub(crate) async fn after_return(log: &ShownLog, pilot: &Pilot, steps: &mut Step
     let head = client.block_number().await?;
     client.wait_block(head + SOON, LIMIT).await?;
     for (index, client) in [(late, &client), (0, &pilot.client(NOTA))] {
-        let file = log.folder.join(format!("receipts/{index:03}-after.json"));
+        let file = log.named(&format!("{index:03}-after"));
         let receipt = receipt(client, index, json!({ "seals": ALL_SEALS })).await?;
         fs::write(&file, format!("{receipt}\n"))?;
         log.verifier.both_policies(&file)?;
@@ -107,7 +107,7 @@ pub(crate) async fn after_return(log: &ShownLog, pilot: &Pilot, steps: &mut Step
     let proof = client.call("plog_getConsistencyProof", sizes).await?;
     let file = log.folder.join("consistency.json");
     fs::write(&file, format!("{proof}\n"))?;
-    log.verifier.consistent(&log.receipt(0), &log.folder.join("receipts/000-after.json"), &file)?;
+    log.verifier.consistent(&log.receipt(0), &log.named("000-after"), &file)?;
     steps.done(&format!(
         "with NOTA back entry {late} has {ALL_SEALS} seals, older receipts hold, the new head extends \
          the old one"
@@ -116,8 +116,17 @@ pub(crate) async fn after_return(log: &ShownLog, pilot: &Pilot, steps: &mut Step
 }
 
 impl ShownLog {
+    pub(crate) const fn verifier(&self) -> &Verifier {
+        &self.verifier
+    }
+
+    /// Where a receipt with a name lies.
+    pub(crate) fn named(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("receipts/{name}.json"))
+    }
+
     fn receipt(&self, index: u64) -> PathBuf {
-        self.folder.join(format!("receipts/{index:03}.json"))
+        self.named(&format!("{index:03}"))
     }
 
     /// Appends entries, the first of which gets this index; returns their block.
@@ -159,6 +168,11 @@ impl ShownLog {
     }
 }
 
-async fn receipt(client: &Client, index: u64, options: Value) -> Result<Value, TestnetError> {
+/// Asks for the receipt of an entry.
+pub(crate) async fn receipt(
+    client: &Client,
+    index: u64,
+    options: Value,
+) -> Result<Value, TestnetError> {
     client.call("plog_getReceipt", json!([ACTIVITY_LOG, index, options])).await
 }

@@ -3,6 +3,7 @@
 //! the crash and the return of a validator, prints what happened and stays. `--check` does the same unattended and exits 0 or 1.
 
 mod blocks;
+mod change;
 mod crash;
 mod log;
 mod network;
@@ -92,6 +93,7 @@ async fn show(arguments: &Arguments, steps: &mut Steps) -> Result<Pilot> {
     let shown = transactions::show(&pilot, steps).await?;
     let mut log = log::show(&pilot, steps).await?;
     crash::show(&mut pilot, &mut log, steps).await?;
+    change::show(&pilot, &log, steps).await?;
     let summary = json!({
         "rpc": pilot.http_url(), "ws": pilot.ws_url(), "token": shown.token,
         "validators": pilot.validators(), "block": shown.block, "receipt": shown.receipt,

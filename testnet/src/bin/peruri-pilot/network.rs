@@ -16,7 +16,7 @@ use std::{
 /// The validators, then the transaction node.
 const NAMES: [&str; 4] = ["Peruri", "PDS", "NOTA", "Gateway"];
 /// How many of them vote.
-const VALIDATORS: usize = 3;
+pub(crate) const VALIDATORS: usize = 3;
 /// Number of the transaction node.
 const GATEWAY: usize = 3;
 /// Number of the validator that crashes.
@@ -105,6 +105,11 @@ impl Pilot {
     /// A node's address.
     pub(crate) fn address(&self, node: usize) -> Address {
         self.cluster.member(node).address
+    }
+
+    /// The transaction node's address.
+    pub(crate) fn gateway_address(&self) -> Address {
+        self.address(GATEWAY)
     }
 
     /// Waits until a node has the block that the transaction node has now; returns its number.

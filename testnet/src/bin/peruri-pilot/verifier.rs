@@ -1,9 +1,9 @@
 //! `plog-verify` with the policies of an auditor of the pilot.
 
 use crate::network::Pilot;
-use alloy_primitives::Address;
 use eyre::{Result, WrapErr, ensure, eyre};
 use peruri_testnet::Client;
+use serde_json::{Value, json};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -13,6 +13,8 @@ use std::{
 /// The program and two policies: a quorum of seals, and all three.
 pub(crate) struct Verifier {
     program: PathBuf,
+    /// The part of a policy that says which chain it is.
+    chain: String,
     policy: PathBuf,
     all_seals: PathBuf,
 }
@@ -25,15 +27,13 @@ impl Verifier {
         let genesis = client.block("0x0").await?.ok_or_else(|| eyre!("no genesis block"))?;
         let hash = genesis["hash"].as_str().ok_or_else(|| eyre!("no hash: {genesis}"))?;
         let chain_id = client.chain_id().await?;
-        let listed = |address: Address| format!("  \"{address:#x}\",\n");
-        let validators: String = pilot.validators().into_values().map(listed).collect();
-        let text = format!(
-            "chain_id = {chain_id}\ngenesis_hash = \"{hash}\"\nvalidators = [\n{validators}]\n"
-        );
+        let chain = format!("chain_id = {chain_id}\ngenesis_hash = \"{hash}\"\n");
+        let validators = json!(pilot.validators().into_values().collect::<Vec<_>>());
+        let text = format!("{chain}validators = {validators}\n");
         let (policy, all_seals) = (folder.join("policy.toml"), folder.join("policy-seals3.toml"));
         fs::write(&policy, &text)?;
         fs::write(&all_seals, format!("{text}seals = 3\nchange_seals = 3\n"))?;
-        Ok(Self { program: pilot.program("plog-verify"), policy, all_seals })
+        Ok(Self { program: pilot.program("plog-verify"), chain, policy, all_seals })
     }
 
     /// Verifies a receipt under both policies.
@@ -46,6 +46,14 @@ impl Verifier {
     /// Verifies a receipt under the policy that a quorum satisfies.
     pub(crate) fn quorum(&self, receipt: &Path) -> Result<()> {
         self.run(Command::new(&self.program).arg(receipt).arg("--policy").arg(&self.policy))?;
+        Ok(())
+    }
+
+    /// Verifies a receipt under a policy with other validators.
+    pub(crate) fn new_validators(&self, receipt: &Path, validators: &Value) -> Result<()> {
+        let policy = self.policy.with_file_name("policy-new-validators.toml");
+        fs::write(&policy, format!("{}validators = {validators}\n", self.chain))?;
+        self.run(Command::new(&self.program).arg(receipt).arg("--policy").arg(&policy))?;
         Ok(())
     }
 
