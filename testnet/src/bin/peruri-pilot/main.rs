@@ -1,6 +1,7 @@
 //! The pilot network on one machine, for people to see: three validators and a transaction node as four
-//! processes. It shows whose seals the blocks carry, a transfer and an ERC-20, the transparency log and its receipts,
-//! the crash and the return of a validator, prints what happened and stays. `--check` does the same unattended and exits 0 or 1.
+//! processes. It shows whose seals the blocks carry, a transfer and an ERC-20, the transparency log and
+//! its receipts, the crash and the return of a validator, votes about another one, prints what happened
+//! and stays. `--check` does the same unattended and exits 0 or 1.
 
 mod blocks;
 mod change;
