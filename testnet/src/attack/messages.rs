@@ -1,7 +1,7 @@
 //! P8: a validator sends ten thousand valid messages a second to everybody.
 
 use super::{
-    Attack, Finding, Limits, Seat,
+    Attack, Finding, Limits, REACHED, Seat,
     peer::{Author, Peer, framed},
     scene::{Scene, until},
 };
@@ -44,7 +44,7 @@ async fn attack(scene: Scene, length: Duration) -> Result<Vec<Finding>> {
         ),
         Finding::new(
             "the rate was reached",
-            offered as f64 >= 0.9 * (RATE * nodes) as f64 * length.as_secs_f64(),
+            offered as f64 >= REACHED * (RATE * nodes) as f64 * length.as_secs_f64(),
             format!(
                 "{:.0} a second for each node",
                 offered as f64 / nodes as f64 / length.as_secs_f64()

@@ -38,6 +38,10 @@ use report::{Finding, Limits};
 use scene::Scene;
 use std::time::Duration;
 
+/// Share of its rate that an attack must reach to be the one that is meant. Attackers share the
+/// machine with the nodes that they attack and have the lowest priority.
+const REACHED: f64 = 0.5;
+
 /// Whose keys the attackers hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Seat {

@@ -1,7 +1,7 @@
 //! P1: a key that nobody listed dials a thousand times a second.
 
 use super::{
-    Attack, Finding, Limits, Seat,
+    Attack, Finding, Limits, REACHED, Seat,
     scene::{Scene, Target, failed},
 };
 use crate::Result;
@@ -14,8 +14,6 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 const RATE: usize = 1_000;
 /// Time between two handfuls of dials.
 const TICK: Duration = Duration::from_millis(10);
-/// Share of the rate that must be reached for the attack to be the one that is meant.
-const REACHED: f64 = 0.9;
 /// How long one attempt to open a stream may take.
 const ATTEMPT: Duration = Duration::from_secs(1);
 

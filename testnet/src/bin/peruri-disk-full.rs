@@ -23,6 +23,8 @@ const FILLED: Duration = Duration::from_secs(120);
 const REFUSED: Duration = Duration::from_secs(60);
 /// How long a restarted node may take to the next block.
 const NEXT_BLOCK: Duration = Duration::from_secs(30);
+/// What the system says of a full disk.
+const NO_SPACE: &str = "No space left on device";
 
 /// Fills the disk of a node under load and checks how it ends and what it kept.
 #[derive(Debug, Parser)]
@@ -75,9 +77,9 @@ async fn scenario(program: PathBuf, arguments: &Arguments, judge: &mut Judge) ->
     Ok(())
 }
 
-/// What lies on the small disk. RocksDB sets space aside for its log, so that others fail first:
-/// with everything there it is the sign state; the database fails where it lies alone, with a block
-/// that is signed and not yet committed.
+/// What lies on the small disk. RocksDB sets space aside for its log and the sign state is written in
+/// place, so that with everything there the journal of the pool fails first; the database fails where
+/// it lies alone, with a block that is signed and not yet committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     Everything,
@@ -129,8 +131,13 @@ impl Chain {
 
     /// Fills the disk under load, starts on the full disk, makes space, goes on.
     async fn round(&mut self, round: &str, room: u64, judge: &mut Judge) -> Result<()> {
-        let outcome = self.run_full(room).await;
-        judge.check(&format!("{round}: the node ends by itself and says why"), outcome);
+        let (outcome, name) = match self.place {
+            Place::Everything => {
+                (self.run_refusing(room).await, "transactions are refused and blocks go on")
+            }
+            Place::Database => (self.run_full(room).await, "the node ends by itself and says why"),
+        };
+        judge.check(&format!("{round}: {name}"), outcome);
         let signed = self.signed()?;
 
         let outcome = self.start_on_full_disk().await;
@@ -153,20 +160,38 @@ impl Chain {
         Ok(())
     }
 
+    /// Runs the node under load until it refuses transactions for want of space: it accepts none that
+    /// a crash would lose, and says why in its log.
+    async fn run_refusing(&mut self, room: u64) -> Result<()> {
+        let (node, load) = self.start_on_small_room(room).await?;
+        let client = node.client();
+        let mut head = client.block_number().await?;
+        let refused = async {
+            while load.report().refused == 0 {
+                head = client.wait_block(head + 1, NEXT_BLOCK).await?;
+            }
+            client.wait_block(head + 2, NEXT_BLOCK).await
+        };
+        tokio::time::timeout(FILLED, refused).await.map_err(|_| TestnetError::Timeout {
+            what: "a transaction refused on a full disk".to_owned(),
+            limit: FILLED,
+        })??;
+        drop(load);
+        self.ledger.catch_up(client).await?;
+        node.stop().await?;
+        let log = std::fs::read_to_string(&self.options.log)
+            .map_err(|source| TestnetError::Io { what: "the node's log".into(), source })?;
+        let alarm = "journal not written";
+        match log.lines().find(|line| line.contains(alarm)) {
+            Some(line) if line.contains(NO_SPACE) => Ok(()),
+            line => Err(finding("an alarm that names journal and reason", format!("{line:?}"))),
+        }
+    }
+
     /// Runs the node under load until it ends for want of space.
     async fn run_full(&mut self, room: u64) -> Result<()> {
-        if self.place == Place::Database {
-            // Before the database sets space aside, which would last for long.
-            self.disk.fill(room)?;
-        }
-        let mut node = Node::start(&self.options).await?;
-        let network = Network::of(node.client()).await?;
-        let mut wallet = dev_wallet(0, network)?;
-        wallet.set_nonce(node.client().nonce(wallet.address()).await?);
-        self.disk.fill(room)?;
-        let server = node.client().address();
-        let load = Load::start(server, wallet, Some(self.token), 50, Duration::from_millis(50));
-        let watcher = Client::new(server);
+        let (mut node, load) = self.start_on_small_room(room).await?;
+        let watcher = Client::new(node.client().address());
         tokio::select! {
             watched = self.ledger.watch(&watcher) => watched?,
             () = tokio::time::sleep(FILLED) => {}
@@ -178,6 +203,20 @@ impl Chain {
             self.disk.free()?
         );
         self.explained(status.code())
+    }
+
+    /// Starts the node and a load with `room` bytes left on the disk.
+    async fn start_on_small_room(&self, room: u64) -> Result<(Node, Load)> {
+        // Before the database sets space aside, which would last for long.
+        self.disk.fill(room)?;
+        let node = Node::start(&self.options).await?;
+        let network = Network::of(node.client()).await?;
+        let mut wallet = dev_wallet(0, network)?;
+        wallet.set_nonce(node.client().nonce(wallet.address()).await?);
+        self.disk.fill(room)?;
+        let server = node.client().address();
+        let load = Load::start(server, wallet, Some(self.token), 50, Duration::from_millis(50));
+        Ok((node, load))
     }
 
     /// Starts the node on a disk without a free block: it must not get far, and say why.
@@ -198,7 +237,7 @@ impl Chain {
             Place::Database => self.options.datadir.join("db"),
         };
         let path = path.display().to_string();
-        let wanted = ["error: ", path.as_str(), "No space left on device", "make space"];
+        let wanted = ["error: ", path.as_str(), NO_SPACE, "make space"];
         let missing: Vec<_> = wanted.into_iter().filter(|text| !last.contains(text)).collect();
         if code == Some(1) && missing.is_empty() {
             return Ok(());
