@@ -62,10 +62,10 @@ fn write_accounts(
         batch.put(
             Column::AccountVersions,
             keys::account_version(&address, number),
-            row.clone().unwrap_or_default(),
+            row.as_deref().unwrap_or_default(),
         );
         match row {
-            Some(row) => batch.put(Column::HashedAccounts, *address, row),
+            Some(row) => batch.put(Column::HashedAccounts, address, row),
             None => batch.delete(Column::HashedAccounts, *address),
         }
         if pending.remember {
@@ -127,7 +127,7 @@ fn write_storages(
             }
             let row = account::encode_value(&is);
             let version = keys::storage_version(address, &slot, number);
-            batch.put(Column::StorageVersions, version, row.clone());
+            batch.put(Column::StorageVersions, version, &row);
             let key = keys::storage(address, &slot);
             if is.is_zero() {
                 batch.delete(Column::HashedStorages, key);
