@@ -60,7 +60,4 @@ pub use proof::{AccountProof, Proof, StorageProof};
 pub use rebuild::{Rebuild, RebuildSink};
 pub use root::{ParallelStateRoot, StateRoot};
 pub use stored::{StoredBranch, StoredNode};
-pub use updates::{
-    ReplacedNodes, SortedNodes, StateRootOutput, StorageTrieUpdates, StorageTrieUpdatesSorted,
-    TrieUpdates, TrieUpdatesSorted,
-};
+pub use updates::{ChangedNodes, ReplacedNodes, StateRootOutput, StorageTrieUpdates, TrieUpdates};

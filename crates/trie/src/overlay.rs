@@ -6,8 +6,7 @@
 
 use crate::{
     AccountChange, Change, HashedCursor, HashedCursorFactory, HashedPostStateSorted,
-    HashedStorageCursor, StoredBranch, TrieAccountRow, TrieCursor, TrieCursorFactory,
-    TrieUpdatesSorted,
+    HashedStorageCursor, StoredBranch, TrieAccountRow, TrieCursor, TrieCursorFactory, TrieUpdates,
 };
 use alloy_primitives::{B256, U256};
 use alloy_trie::Nibbles;
@@ -311,12 +310,12 @@ impl<C: TrieCursor> TrieCursor for OverlayTrieCursor<'_, C> {
 #[derive(Clone, Copy, Debug)]
 pub struct OverlayTrieCursors<'o, F> {
     base: F,
-    overlay: &'o TrieUpdatesSorted,
+    overlay: &'o TrieUpdates,
 }
 
 impl<'o, F> OverlayTrieCursors<'o, F> {
     /// Puts `overlay` on top of `base`.
-    pub const fn new(base: F, overlay: &'o TrieUpdatesSorted) -> Self {
+    pub const fn new(base: F, overlay: &'o TrieUpdates) -> Self {
         Self { base, overlay }
     }
 }

@@ -77,9 +77,8 @@ impl<H: HashedCursorFactory> Rebuild<H> {
                 self.checked_rows(&mut leaves, 16 * high + low, sink, &mut rows)?;
                 let mut walk = Walk::new((), RowSlice::new(&rows));
                 walk.rows(&Nibbles::from_nibbles([high, low]))?;
-                let part = walk.into_part();
-                hand_over_accounts(part.nodes, sink)?;
-                if let Some(subtree) = part.subtree {
+                hand_over_accounts(std::mem::take(&mut walk.builder.nodes), sink)?;
+                if let Some(subtree) = walk.builder.take_settled() {
                     joined.push(subtree);
                 }
             }

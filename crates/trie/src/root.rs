@@ -1,19 +1,16 @@
 //! Root of the state after a block.
 
 use crate::{
-    EMPTY_ROOT_HASH, HashedCursor, HashedCursorFactory, HashedPostState, HashedPostStateSorted,
-    HashedStorageSorted, OverlayHashedCursor, OverlayHashedCursors, OverlayTrieCursor,
-    ReplacedNodes, StateRootOutput, StorageTrieUpdates, StoredBranch, StoredNode, TrieCursor,
-    TrieCursorFactory, TrieError, TrieUpdates,
+    ChangedNodes, EMPTY_ROOT_HASH, HashedCursor, HashedCursorFactory, HashedPostState,
+    HashedPostStateSorted, HashedStorageSorted, OverlayHashedCursor, OverlayHashedCursors,
+    OverlayTrieCursor, ReplacedNodes, StateRootOutput, StorageTrieUpdates, StoredBranch,
+    StoredNode, TrieCursor, TrieCursorFactory, TrieError, TrieUpdates,
     builder::Builder,
     node::{LeafValue, Subtree},
     prefix_set::{keys_of, split_child},
-    walker::{Walk, WalkPart},
+    walker::{Walk, WalkPart, sort_by_path},
 };
-use alloy_primitives::{
-    B256,
-    map::{B256Map, HashSet},
-};
+use alloy_primitives::{B256, map::B256Map};
 use alloy_trie::Nibbles;
 use rayon::prelude::*;
 use std::error::Error;
@@ -136,14 +133,13 @@ where
 #[derive(Debug)]
 struct TrieOutcome {
     root: B256,
-    nodes: Vec<StoredNode>,
+    nodes: ChangedNodes,
     visited: Vec<StoredNode>,
-    removed: Vec<Nibbles>,
 }
 
 impl TrieOutcome {
     const fn unchanged(root: B256) -> Self {
-        Self { root, nodes: Vec::new(), visited: Vec::new(), removed: Vec::new() }
+        Self { root, nodes: Vec::new(), visited: Vec::new() }
     }
 }
 
@@ -177,8 +173,8 @@ where
     }
     walk.whole(root_node, keys)?;
     let root = walk.builder.root();
-    let Walk { builder, visited, removed, .. } = walk;
-    Ok(TrieOutcome { root, nodes: builder.nodes, visited, removed })
+    let WalkPart { nodes, visited, .. } = walk.into_part();
+    Ok(TrieOutcome { root, nodes, visited })
 }
 
 fn parallel_root<T, H, E>(
@@ -233,25 +229,29 @@ fn join_parts<V: LeafValue>(
     root_node: Option<StoredBranch>,
 ) -> TrieOutcome {
     let mut builder = Builder::new(true);
-    let (mut visited, mut removed) = (Vec::new(), Vec::new());
-    builder.nodes.reserve(parts.iter().map(|part| part.nodes.len()).sum::<usize>() + 1);
+    let sum = |len: fn(&WalkPart<V>) -> usize| parts.iter().map(len).sum::<usize>();
+    let mut nodes = Vec::with_capacity(sum(|part| part.nodes.len()) + 1);
+    let mut visited = Vec::with_capacity(sum(|part| part.visited.len()) + 1);
+    // The root, whose path is before all others: what becomes of it is known at the end.
+    if let Some(node) = root_node {
+        visited.push((Nibbles::new(), node));
+        nodes.push((Nibbles::new(), None));
+    }
     for part in parts {
-        builder.nodes.extend(part.nodes);
+        nodes.extend(part.nodes);
         visited.extend(part.visited);
-        removed.extend(part.removed);
         if let Some(subtree) = part.subtree {
             builder.push(subtree);
         }
     }
     builder.close(0, 0);
-    if let Some(node) = root_node {
-        if builder.nodes.last().is_none_or(|(path, _)| !path.is_empty()) {
-            removed.push(Nibbles::new());
-        }
-        visited.push((Nibbles::new(), node));
+    match (builder.nodes.pop(), nodes.first_mut()) {
+        (Some((path, node)), Some((first, slot))) if *first == path => *slot = Some(node),
+        (Some((path, node)), _) => nodes.insert(0, (path, Some(node))),
+        (None, _) => {}
     }
     let root = builder.root();
-    TrieOutcome { root, nodes: builder.nodes, visited, removed }
+    TrieOutcome { root, nodes, visited }
 }
 
 const fn has_changes(storage: &HashedStorageSorted) -> bool {
@@ -298,9 +298,11 @@ fn storage_outcome<T: TrieCursorFactory>(
             outcome.visited.push(found);
             node = cursor.next()?;
         }
-        let again: HashSet<_> = outcome.nodes.iter().map(|(path, _)| path).collect();
-        let gone = outcome.visited.iter().filter(|(path, _)| !again.contains(path));
-        outcome.removed = gone.map(|(path, _)| *path).collect();
+        let again = |path| outcome.nodes.binary_search_by(|(new, _)| new.cmp(path)).is_ok();
+        let gone = outcome.visited.iter().filter(|(path, _)| !again(path));
+        let gone: Vec<_> = gone.map(|(path, _)| (*path, None)).collect();
+        outcome.nodes.extend(gone);
+        sort_by_path(&mut outcome.nodes);
     }
     Ok(StorageOutcome { address, is_deleted, outcome })
 }
@@ -327,12 +329,7 @@ fn collect_storages(state: &HashedPostState, outcomes: Vec<StorageOutcome>) -> S
     for StorageOutcome { address, is_deleted, outcome } in outcomes {
         roots.insert(address, outcome.root);
         replaced.insert(address, outcome.visited);
-        let updates = StorageTrieUpdates {
-            is_deleted,
-            nodes: outcome.nodes.into_iter().collect(),
-            removed: outcome.removed.into_iter().collect(),
-        };
-        tries.insert(address, updates);
+        tries.insert(address, StorageTrieUpdates { is_deleted, nodes: outcome.nodes });
     }
     // Should a later block make the account again, its storage starts empty.
     let removed = state.accounts.iter().filter(|(_, account)| account.is_none());
@@ -355,16 +352,11 @@ fn output(outcome: TrieOutcome, storages: Storages, changed: usize) -> StateRoot
         changed,
         storages = storages.roots.len(),
         nodes = outcome.nodes.len(),
-        removed = outcome.removed.len(),
         "computed state root"
     );
     StateRootOutput {
         root: outcome.root,
-        updates: TrieUpdates {
-            account_nodes: outcome.nodes.into_iter().collect(),
-            removed_nodes: outcome.removed.into_iter().collect(),
-            storage_tries: storages.tries,
-        },
+        updates: TrieUpdates { account_nodes: outcome.nodes, storage_tries: storages.tries },
         replaced: ReplacedNodes {
             account_nodes: outcome.visited,
             storage_tries: storages.replaced,

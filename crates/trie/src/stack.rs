@@ -3,8 +3,8 @@
 use std::collections::hash_map::Entry;
 
 use crate::{
-    AccountChange, EMPTY_ROOT_HASH, HashedPostStateSorted, HashedStorageSorted,
-    StorageTrieUpdatesSorted, TrieUpdatesSorted,
+    AccountChange, EMPTY_ROOT_HASH, HashedPostStateSorted, HashedStorageSorted, StorageTrieUpdates,
+    TrieUpdates,
 };
 
 impl HashedPostStateSorted {
@@ -32,7 +32,7 @@ impl HashedStorageSorted {
     }
 }
 
-impl TrieUpdatesSorted {
+impl TrieUpdates {
     /// Stacks later changes on top of these.
     pub fn extend(&mut self, later: Self) {
         merge(&mut self.account_nodes, later.account_nodes, |_, later| later);
@@ -47,8 +47,9 @@ impl TrieUpdatesSorted {
     }
 }
 
-impl StorageTrieUpdatesSorted {
-    fn extend(&mut self, later: Self) {
+impl StorageTrieUpdates {
+    /// Stacks later changes on top of these.
+    pub fn extend(&mut self, later: Self) {
         if later.is_deleted {
             *self = later;
         } else {
@@ -104,11 +105,12 @@ fn merge<K: Ord, V>(earlier: &mut Vec<(K, V)>, later: Vec<(K, V)>, both: impl Fn
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{HashedPostState, HashedStorage, TrieAccountRow, TrieUpdates};
+    use crate::{HashedPostState, HashedStorage, StoredBranch, TrieAccountRow};
     use alloy_primitives::{B256, U256, map::B256Map};
+    use alloy_trie::{Nibbles, TrieMask};
     use proptest::prelude::*;
     use reth_primitives_traits::Account;
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
 
     fn key(n: u8) -> B256 {
         B256::repeat_byte(n)
@@ -197,38 +199,43 @@ mod tests {
         }
 
         #[test]
-        fn sorted_nodes_stack_as_unsorted_ones_do(
+        fn later_nodes_replace_earlier_ones(
             blocks in prop::collection::vec(
-                (any::<bool>(), prop::collection::vec((0..9u8, any::<Option<u8>>()), 0..7)), 1..6,
+                (
+                    any::<bool>(),
+                    prop::collection::btree_map(0..9u8, any::<Option<u8>>(), 0..7),
+                ),
+                1..6,
             ),
         ) {
-            let mut whole = TrieUpdates::default();
-            let mut stacked = TrieUpdatesSorted::default();
+            let mut stacked = TrieUpdates::default();
+            let (mut account_nodes, mut storage_nodes) = (BTreeMap::new(), BTreeMap::new());
+            let mut gone = false;
             for (is_deleted, nodes) in blocks {
-                let mut updates = TrieUpdates::default();
-                let trie = updates.storage_tries.entry(key(1)).or_default();
-                trie.is_deleted = is_deleted;
-                for (path, node) in nodes {
-                    let path = alloy_trie::Nibbles::unpack([path]);
-                    trie.nodes.remove(&path);
-                    trie.removed.remove(&path);
-                    match node {
-                        Some(mask) => {
-                            let state_mask = alloy_trie::TrieMask::new(mask.into());
-                            let node = crate::StoredBranch { state_mask, ..Default::default() };
-                            trie.nodes.insert(path, node);
-                        }
-                        None => {
-                            trie.removed.insert(path);
-                        }
-                    }
+                let nodes: crate::ChangedNodes = nodes
+                    .into_iter()
+                    .map(|(path, mask)| (Nibbles::unpack([path]), mask.map(node)))
+                    .collect();
+                if is_deleted {
+                    storage_nodes.clear();
+                    gone = true;
                 }
-                updates.account_nodes.clone_from(&updates.storage_tries[&key(1)].nodes);
-                updates.removed_nodes.clone_from(&updates.storage_tries[&key(1)].removed);
-                stacked.extend(updates.to_sorted());
-                whole.extend(&updates);
+                account_nodes.extend(nodes.clone());
+                storage_nodes.extend(nodes.clone());
+                let mut updates =
+                    TrieUpdates { account_nodes: nodes.clone(), ..Default::default() };
+                updates.storage_tries.insert(key(1), StorageTrieUpdates { is_deleted, nodes });
+                stacked.extend(updates);
             }
-            prop_assert_eq!(stacked, whole.to_sorted());
+            let expected: Vec<_> = account_nodes.into_iter().collect();
+            prop_assert_eq!(stacked.account_nodes, expected);
+            let storage = &stacked.storage_tries[&key(1)];
+            prop_assert_eq!(storage.is_deleted, gone);
+            prop_assert_eq!(&storage.nodes, &storage_nodes.into_iter().collect::<Vec<_>>());
         }
+    }
+
+    fn node(mask: u8) -> StoredBranch {
+        StoredBranch { state_mask: TrieMask::new(mask.into()), ..Default::default() }
     }
 }

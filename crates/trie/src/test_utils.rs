@@ -60,14 +60,14 @@ impl MemoryStore {
     }
 
     fn apply_nodes(&mut self, output: &StateRootOutput) {
-        let updates = output.updates.to_sorted();
-        apply_nodes(&mut self.account_nodes, updates.account_nodes);
-        for (address, updates) in updates.storage_tries {
-            let nodes = self.storage_nodes.entry(address).or_default();
+        let updates = &output.updates;
+        apply_nodes(&mut self.account_nodes, &updates.account_nodes);
+        for (address, updates) in &updates.storage_tries {
+            let nodes = self.storage_nodes.entry(*address).or_default();
             if updates.is_deleted {
                 nodes.clear();
             }
-            apply_nodes(nodes, updates.nodes);
+            apply_nodes(nodes, &updates.nodes);
         }
         self.storage_nodes.retain(|_, nodes| !nodes.is_empty());
     }
@@ -91,11 +91,11 @@ impl MemoryStore {
     }
 }
 
-fn apply_nodes(nodes: &mut Nodes, updates: crate::SortedNodes) {
+fn apply_nodes(nodes: &mut Nodes, updates: &[(Nibbles, Option<StoredBranch>)]) {
     for (path, node) in updates {
         match node {
-            Some(node) => nodes.insert(path, node),
-            None => nodes.remove(&path),
+            Some(node) => nodes.insert(*path, node.clone()),
+            None => nodes.remove(path),
         };
     }
 }

@@ -11,7 +11,7 @@
 //! skipped it, it is read after all.
 
 use crate::{
-    HashedCursor, StoredBranch, StoredNode, TrieCursor, TrieError,
+    ChangedNodes, HashedCursor, StoredBranch, StoredNode, TrieCursor, TrieError,
     builder::Builder,
     leaves::Leaves,
     node::{Branch, BranchNode, Kept, LeafValue, Subtree},
@@ -29,7 +29,7 @@ pub(crate) struct Walk<T, H: HashedCursor> {
     /// Stored nodes that the walk went through, as they were.
     pub(crate) visited: Vec<StoredNode>,
     /// Paths of those of them that did not come about again.
-    pub(crate) removed: Vec<Nibbles>,
+    removed: Vec<Nibbles>,
 }
 
 impl<T, H> Walk<T, H>
@@ -98,11 +98,16 @@ where
         Ok(())
     }
 
-    /// The subtree, the nodes to store and those to remove.
+    /// The subtree, and what changes in the stored nodes, in order.
     pub(crate) fn into_part(mut self) -> WalkPart<H::Value> {
         let subtree = self.builder.take_settled();
-        let Self { builder, visited, removed, .. } = self;
-        WalkPart { subtree, nodes: builder.nodes, visited, removed }
+        let Self { builder, mut visited, removed, .. } = self;
+        let made = builder.nodes.into_iter().map(|(path, node)| (path, Some(node)));
+        let mut nodes: ChangedNodes =
+            made.chain(removed.into_iter().map(|path| (path, None))).collect();
+        sort_by_path(&mut nodes);
+        sort_by_path(&mut visited);
+        WalkPart { subtree, nodes, visited }
     }
 }
 
@@ -156,6 +161,7 @@ where
         mut changed: &[B256],
     ) -> Result<(), TrieError<E>> {
         let mark = self.builder.mark();
+        self.visited.push((path, node.clone()));
         for digit in 0..16 {
             let below = split_child(&mut changed, path.len(), digit);
             self.child(&path, &node, digit, below)?;
@@ -168,7 +174,6 @@ where
         if self.builder.nodes.last().is_none_or(|(last, _)| *last != path) {
             self.removed.push(path);
         }
-        self.visited.push((path, node));
         Ok(())
     }
 
@@ -284,9 +289,14 @@ where
 #[derive(Debug)]
 pub(crate) struct WalkPart<V> {
     pub(crate) subtree: Option<Subtree<V>>,
-    pub(crate) nodes: Vec<StoredNode>,
+    pub(crate) nodes: ChangedNodes,
     pub(crate) visited: Vec<StoredNode>,
-    pub(crate) removed: Vec<Nibbles>,
+}
+
+/// Sorts nodes. Stable, since that is the sort that makes use of the order there is: a walk meets
+/// nodes from left to right.
+pub(crate) fn sort_by_path<N>(nodes: &mut [(Nibbles, N)]) {
+    nodes.sort_by(|(a, _), (b, _)| a.cmp(b));
 }
 
 fn check_node<E: std::error::Error>(

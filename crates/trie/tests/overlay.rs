@@ -101,14 +101,14 @@ proptest! {
             match change {
                 Some(n) => {
                     expected.insert(path(p), node(n));
-                    later.nodes.insert(path(p), node(n));
+                    later.nodes.push((path(p), Some(node(n))));
                 }
                 None => {
                     expected.remove(&path(p));
-                    later.removed.insert(path(p));
+                    later.nodes.push((path(p), None));
                 }
             }
-            updates.extend(&later);
+            updates.extend(later);
         }
         let mut store = MemoryStore::default();
         store.storage_nodes.insert(ADDRESS, base.clone());
@@ -116,11 +116,9 @@ proptest! {
         let mut all = TrieUpdates::default();
         if !is_deleted {
             all.account_nodes = updates.nodes.clone();
-            all.removed_nodes = updates.removed.clone();
         }
         all.storage_tries.insert(ADDRESS, updates);
-        let sorted = all.to_sorted();
-        let overlay = OverlayTrieCursors::new(&store, &sorted);
+        let overlay = OverlayTrieCursors::new(&store, &all);
         check_nodes(overlay.storage_trie_cursor(ADDRESS).unwrap(), &expected, &steps)?;
         if !is_deleted {
             check_nodes(overlay.account_trie_cursor().unwrap(), &expected, &steps)?;

@@ -14,7 +14,7 @@ pub(crate) fn encode(node: &StoredBranch) -> Vec<u8> {
 }
 
 /// Appends the encoding of a branch node.
-pub(super) fn encode_to(node: &StoredBranch, out: &mut Vec<u8>) {
+pub(crate) fn encode_to(node: &StoredBranch, out: &mut Vec<u8>) {
     encode_masks(node, out);
     for hash in node.root_hash.iter().chain(node.hashes.iter()) {
         out.extend_from_slice(hash.as_slice());

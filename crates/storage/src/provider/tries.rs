@@ -1,6 +1,6 @@
 //! Trie node rows of one block: new nodes, removed nodes, and the nodes before, for the proof window.
 
-use alloy_primitives::{B256, map::HashMap};
+use alloy_primitives::B256;
 use peruri_trie::{Nibbles, StoredBranch, StoredNode, pack_path};
 
 use crate::{
@@ -13,39 +13,47 @@ use crate::{
 pub(super) fn write_nodes(batch: &mut Batch, block: &ExecutedBlock, versions: bool) {
     let version = versions.then_some(block.number());
     let (updates, replaced) = (&block.trie.updates, &block.trie.replaced);
-    let written = updates.account_nodes.iter().map(|(path, node)| (path, Some(node)));
-    let removed = updates.removed_nodes.iter().map(|path| (path, None));
-    write_trie(batch, None, written.chain(removed), &replaced.account_nodes, version);
+    write_trie(batch, None, &updates.account_nodes, &replaced.account_nodes, version);
     for (address, updates) in &updates.storage_tries {
-        let written = updates.nodes.iter().map(|(path, node)| (path, Some(node)));
-        let removed = updates.removed.iter().map(|path| (path, None));
         let before = replaced.storage_tries.get(address).map_or(&[][..], Vec::as_slice);
-        write_trie(batch, Some(address), written.chain(removed), before, version);
+        write_trie(batch, Some(address), &updates.nodes, before, version);
     }
 }
 
-/// `changes`: paths, each once, with their new node. `before`: the nodes that these replace.
-fn write_trie<'a>(
+/// `changes`: paths with their new node. `before`: the nodes that these replace. Both ascend.
+fn write_trie(
     batch: &mut Batch,
     address: Option<&B256>,
-    changes: impl Iterator<Item = (&'a Nibbles, Option<&'a StoredBranch>)>,
+    changes: &[(Nibbles, Option<StoredBranch>)],
     before: &[StoredNode],
     version: Option<u64>,
 ) {
     let column = if address.is_some() { Column::StoragesTrie } else { Column::AccountsTrie };
-    let before: HashMap<&Nibbles, &StoredBranch> =
-        before.iter().map(|(path, node)| (path, node)).collect();
+    let mut before = before.iter().peekable();
+    let mut row = Vec::new();
     for (path, after) in changes {
+        let before = before.next_if(|(old, _)| old == path).map(|(_, node)| node);
         if let Some(number) = version {
-            let row = node_version::encode(before.get(path).copied(), after, number);
+            let row = node_version::encode(before, after.as_ref(), number);
             batch.put(Column::TrieVersions, keys::trie_version(address, path, number), row);
         }
-        let key = match address {
-            Some(address) => keys::storage_node(address, path).to_vec(),
-            None => pack_path(path).to_vec(),
+        let (account_key, storage_key);
+        let key: &[u8] = match address {
+            Some(address) => {
+                storage_key = keys::storage_node(address, path);
+                &storage_key
+            }
+            None => {
+                account_key = pack_path(path);
+                &account_key
+            }
         };
         match after {
-            Some(node) => batch.put(column, key, node::encode(node)),
+            Some(node) => {
+                row.clear();
+                node::encode_to(node, &mut row);
+                batch.put(column, key, &row);
+            }
             None => batch.delete(column, key),
         }
     }

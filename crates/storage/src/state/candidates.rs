@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use peruri_trie::{HashedPostStateSorted, TrieUpdatesSorted};
+use peruri_trie::{HashedPostStateSorted, TrieUpdates};
 
 use crate::ExecutedBlock;
 
@@ -19,15 +19,26 @@ pub struct CandidateChain {
 #[derive(Debug, Clone)]
 pub(super) struct Changes {
     pub(super) state: HashedPostStateSorted,
-    pub(super) nodes: TrieUpdatesSorted,
+    pub(super) nodes: TrieUpdates,
 }
 
 impl Changes {
     fn of(block: &ExecutedBlock) -> Self {
         Self {
             state: block.hashed_state.to_sorted(&block.trie.storage_roots),
-            nodes: block.trie.updates.to_sorted(),
+            nodes: block.trie.updates.clone(),
         }
+    }
+
+    /// Merges halves, so that a change is moved as many times as there are levels, not blocks.
+    fn of_all(blocks: &[Arc<ExecutedBlock>]) -> Self {
+        if let [block] = blocks {
+            return Self::of(block);
+        }
+        let (earlier, later) = blocks.split_at(blocks.len() / 2);
+        let (mut changes, later) = rayon::join(|| Self::of_all(earlier), || Self::of_all(later));
+        changes.extend(later);
+        changes
     }
 
     fn extend(&mut self, later: Self) {
@@ -60,15 +71,10 @@ impl CandidateChain {
 
     /// The changes of all blocks together; `None` if there is no block.
     pub(super) fn merged(&self) -> Option<&Changes> {
-        let (first, later) = self.blocks.split_first()?;
-        let merged = self.merged.get_or_init(|| {
-            let mut changes = Changes::of(first);
-            for block in later {
-                changes.extend(Changes::of(block));
-            }
-            changes
-        });
-        Some(merged)
+        if self.blocks.is_empty() {
+            return None;
+        }
+        Some(self.merged.get_or_init(|| Changes::of_all(&self.blocks)))
     }
 }
 

@@ -78,18 +78,17 @@ impl NodeCache {
     pub(crate) fn update(&self, block: &ExecutedBlock) {
         let updates = &block.trie.updates;
         let since = block.number();
-        for path in &updates.removed_nodes {
-            self.nodes.remove(&(None, *path));
-        }
-        for (path, node) in &updates.account_nodes {
-            self.nodes.insert((None, *path), Entry { node: node.clone(), since });
-        }
-        for (address, updates) in &updates.storage_tries {
-            for path in &updates.removed {
-                self.nodes.remove(&(Some(*address), *path));
-            }
-            for (path, node) in &updates.nodes {
-                self.nodes.insert((Some(*address), *path), Entry { node: node.clone(), since });
+        let accounts = updates.account_nodes.iter().map(|change| (None, change));
+        let storages = updates.storage_tries.iter().flat_map(|(address, updates)| {
+            updates.nodes.iter().map(|change| (Some(*address), change))
+        });
+        for (address, (path, node)) in accounts.chain(storages) {
+            let key = (address, *path);
+            match node {
+                Some(node) => self.nodes.insert(key, Entry { node: node.clone(), since }),
+                None => {
+                    self.nodes.remove(&key);
+                }
             }
         }
         self.head.store(since, Ordering::Release);

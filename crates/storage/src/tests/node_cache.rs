@@ -62,7 +62,7 @@ fn a_repaired_trie_is_read_again() {
     // A commit that leaves wrong nodes behind, in memory and on disk.
     let (mut block, model) = chain.execute(&[Edit::Account(Address::ZERO, 7, 7)]);
     let mut trie = (*block.trie).clone();
-    for node in trie.updates.account_nodes.values_mut() {
+    for node in trie.updates.account_nodes.iter_mut().filter_map(|(_, node)| node.as_mut()) {
         node.hashes = node.hashes.iter().map(|_| B256::ZERO).collect();
     }
     block.trie = trie.into();

@@ -248,16 +248,15 @@ impl Chain {
             .root_with_updates(state)
             .unwrap();
         assert_eq!(parallel, serial, "parallel");
-        for path in serial.updates.account_nodes.keys() {
-            assert!(!serial.updates.removed_nodes.contains(path));
-        }
+        assert!(serial.updates.account_nodes.is_sorted_by(|(a, _), (b, _)| a < b));
+        assert!(serial.replaced.account_nodes.is_sorted_by(|(a, _), (b, _)| a < b));
 
         self.check_replaced(&serial);
 
-        let nodes = self.output.updates.to_sorted();
+        let nodes = &self.output.updates;
         let rows = self.pending.to_sorted(&self.output.storage_roots);
         let over = StateRoot::new(
-            OverlayTrieCursors::new(&self.base, &nodes),
+            OverlayTrieCursors::new(&self.base, nodes),
             OverlayHashedCursors::new(&self.base, &rows),
         )
         .root_with_updates(state)
@@ -266,7 +265,7 @@ impl Chain {
 
         self.store.apply(state, &serial);
         self.pending.extend(state);
-        self.output.updates.extend(&serial.updates);
+        self.output.updates.extend(serial.updates.clone());
         self.output.storage_roots.extend(&serial.storage_roots);
         self.output.root = serial.root;
         self.root = serial.root;
@@ -275,7 +274,7 @@ impl Chain {
 
     /// What is replaced must be what the store has at every path that is written or removed.
     fn check_replaced(&self, output: &StateRootOutput) {
-        let updates = output.updates.to_sorted();
+        let updates = &output.updates;
         check_replaced(
             &self.store.account_nodes,
             &updates.account_nodes,
@@ -307,7 +306,7 @@ impl Chain {
     }
 }
 
-fn check_replaced(stored: &Nodes, updates: &peruri_trie::SortedNodes, replaced: &[StoredNode]) {
+fn check_replaced(stored: &Nodes, updates: &peruri_trie::ChangedNodes, replaced: &[StoredNode]) {
     let replaced: Nodes = replaced.iter().cloned().collect();
     let expected: Nodes = updates
         .iter()
