@@ -15,6 +15,7 @@ use super::{
     cursors::{newest_account, newest_slot},
     history,
     node_cache::NodeCache,
+    seen::SeenRows,
 };
 use crate::{
     Head, ProviderError, ProviderResult,
@@ -50,6 +51,7 @@ pub(crate) struct CommittedState {
     /// The block whose state this is; `None` for the view's head.
     at: Option<BlockNumber>,
     caches: Arc<Caches>,
+    seen: SeenRows,
 }
 
 impl std::fmt::Debug for CommittedState {
@@ -71,7 +73,8 @@ impl CommittedState {
             Some(row) => meta::decode_windows(&row)?,
             None => Windows::default(),
         };
-        Ok(Self { view, head, windows, at: None, caches: Arc::clone(caches) })
+        let (caches, seen) = (Arc::clone(caches), SeenRows::default());
+        Ok(Self { view, head, windows, at: None, caches, seen })
     }
 
     /// State of a committed block.
@@ -125,7 +128,10 @@ impl CommittedState {
                 oldest: self.windows.proofs,
             }),
             Some(number) => Ok(StateCursors::at(&self.view, number)),
-            None => Ok(StateCursors::cached(&self.view, &self.caches.nodes, self.head.number)),
+            None => {
+                let (nodes, head) = (&self.caches.nodes, self.head.number);
+                Ok(StateCursors::cached(&self.view, nodes, head, &self.seen))
+            }
         }
     }
 
@@ -133,7 +139,7 @@ impl CommittedState {
     pub(crate) fn account_row(&self, address: &B256) -> ProviderResult<Option<TrieAccountRow>> {
         match self.at {
             Some(number) => history::account_at(&self.view, address, number),
-            None => newest_account(&self.view, address),
+            None => self.seen.account(address, || newest_account(&self.view, address)),
         }
     }
 
@@ -141,7 +147,7 @@ impl CommittedState {
     pub(crate) fn slot(&self, address: &B256, slot: &B256) -> ProviderResult<U256> {
         match self.at {
             Some(number) => history::slot_at(&self.view, address, slot, number),
-            None => newest_slot(&self.view, address, slot),
+            None => self.seen.slot(address, slot, || newest_slot(&self.view, address, slot)),
         }
     }
 
