@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds for release, runs the criterion benches and the rows beside anvil and bare revm, prints the
-# table. ROWS and ROUNDS: rows of the harness and interleaved rounds; BENCHES=skip leaves criterion out,
-# BENCHES=state runs one of its programs.
+# table. ROWS and ROUNDS: rows of the harness (its own default: all) and interleaved rounds; BENCHES=skip
+# leaves criterion out, BENCHES=state runs one of its programs.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 : "${CARGO_TARGET_DIR:=$HOME/.cache/peruri-chain/target}"
@@ -28,4 +28,4 @@ fi
     --node "$CARGO_TARGET_DIR/release/peruri-node" \
     --anvil testnet/e2e/node_modules/.bin/anvil \
     --criterion "$CARGO_TARGET_DIR/criterion" \
-    --rows "${ROWS:-T1,T3,T5,T15,memory}" --rounds "${ROUNDS:-5}" --out "$out"
+    ${ROWS:+--rows "$ROWS"} --rounds "${ROUNDS:-5}" --out "$out"
