@@ -7,6 +7,7 @@
 //! | 2 | the input was wrong: flag, config file, genesis, key file; nothing was written |
 //! | 11 to 21 | `plog verify`: the receipt fails at a step, as `plog-verify` says it |
 
+use jsonrpsee::core::client::Error as ClientError;
 use std::process::ExitCode;
 
 /// The input of a command is wrong; the message names the field or file.
@@ -91,7 +92,7 @@ const NO_SPACE: &str = "the disk is full: make space on it or move the folder to
 /// the text before it tells already is left out.
 pub fn describe(report: &eyre::Report) -> String {
     let mut text = String::new();
-    for cause in report.chain().map(ToString::to_string) {
+    for cause in report.chain().map(tell) {
         if text.is_empty() {
             text = cause;
         } else if !text.contains(&cause) {
@@ -99,6 +100,14 @@ pub fn describe(report: &eyre::Report) -> String {
         }
     }
     if is_disk_full(report, &text) { format!("{text}; {NO_SPACE}") } else { text }
+}
+
+/// An error's own text; a node's refusal as message, code and data, where the client would show its
+/// type.
+fn tell(cause: &(dyn std::error::Error + 'static)) -> String {
+    let Some(ClientError::Call(refusal)) = cause.downcast_ref() else { return cause.to_string() };
+    let data = refusal.data().map(|data| format!(", {data}")).unwrap_or_default();
+    format!("{} (code {}{data})", refusal.message(), refusal.code())
 }
 
 /// RocksDB tells the system's error as text only.
@@ -144,6 +153,15 @@ mod tests {
     fn a_cause_is_told_once() {
         let error = eyre::eyre!("inner").wrap_err("storage: inner").wrap_err("task engine");
         assert_eq!(describe(&error), "task engine: storage: inner");
+    }
+
+    #[test]
+    fn a_refusal_of_the_node_reads_as_a_sentence() {
+        let data = serde_json::json!({ "size": 7 });
+        let refusal = jsonrpsee::types::ErrorObject::owned(-32010, "no such entry", Some(data));
+        let report = eyre::Report::new(ClientError::Call(refusal)).wrap_err("node at http://a");
+        let expected = r#"node at http://a: no such entry (code -32010, {"size":7})"#;
+        assert_eq!(describe(&report), expected);
     }
 
     #[test]

@@ -1,5 +1,13 @@
 //! One definition per option: its flag, its key in `peruri.toml`, its default, its help.
 
+use std::fmt::Display;
+
+/// Help of an option that says what holds without it; an empty text goes without saying.
+pub(super) fn with_default(help: &str, default: &impl Display) -> String {
+    let default = default.to_string();
+    if default.is_empty() { help.to_owned() } else { format!("{help} [default: {default}]") }
+}
+
 /// Defines a section of options as two structs: `$args`, in which every value may be absent (command
 /// line and file), and `$config`, in which every value is decided.
 macro_rules! options {
@@ -22,7 +30,7 @@ macro_rules! options {
                     id = $long, long = $long, num_args = 0..=1, require_equals = false,
                     default_missing_value = "true",
                     value_name = stringify!($ty),
-                    help = concat!($help, " [default: ", stringify!($default), "]")
+                    help = $crate::config::macros::with_default($help, &<$ty>::from($default))
                 )]
                 pub $field: Option<$ty>,
             )*
