@@ -71,9 +71,8 @@ fn incremental_root(criterion: &mut Criterion, chain: &Chain) {
     let changes = changes(chain);
     // A view remembers what was read through it, so each run gets its own.
     let view = || chain.factory.latest().expect("state");
-    let root = |state: StateProviderBox| {
-        black_box(state.state_root_with_updates(&changes).expect("root"))
-    };
+    let root =
+        |state: StateProviderBox| black_box(state.state_root_with_updates(&changes).expect("root"));
     let mut group = criterion.benchmark_group("C5 incremental root");
     group.throughput(Throughput::Elements(changes.accounts.len() as u64));
     group.sample_size(20);

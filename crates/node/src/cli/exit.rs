@@ -7,7 +7,7 @@
 //! | 2 | the input was wrong: flag, config file, genesis, key file; nothing was written |
 //! | 11 to 21 | `plog verify`: the receipt fails at a step, as `plog-verify` says it |
 
-use jsonrpsee::core::client::Error as ClientError;
+use jsonrpsee::{core::client::Error as ClientError, types::ErrorObjectOwned};
 use std::process::ExitCode;
 
 /// The input of a command is wrong; the message names the field or file.
@@ -105,9 +105,16 @@ pub fn describe(report: &eyre::Report) -> String {
 /// An error's own text; a node's refusal as message, code and data, where the client would show its
 /// type.
 fn tell(cause: &(dyn std::error::Error + 'static)) -> String {
-    let Some(ClientError::Call(refusal)) = cause.downcast_ref() else { return cause.to_string() };
+    let Some(refusal) = refusal(cause) else { return cause.to_string() };
     let data = refusal.data().map(|data| format!(", {data}")).unwrap_or_default();
     format!("{} (code {}{data})", refusal.message(), refusal.code())
+}
+
+fn refusal<'e>(cause: &'e (dyn std::error::Error + 'static)) -> Option<&'e ErrorObjectOwned> {
+    match cause.downcast_ref() {
+        Some(ClientError::Call(refusal)) => Some(refusal),
+        _ => cause.downcast_ref(),
+    }
 }
 
 /// RocksDB tells the system's error as text only.
@@ -158,7 +165,7 @@ mod tests {
     #[test]
     fn a_refusal_of_the_node_reads_as_a_sentence() {
         let data = serde_json::json!({ "size": 7 });
-        let refusal = jsonrpsee::types::ErrorObject::owned(-32010, "no such entry", Some(data));
+        let refusal = ErrorObjectOwned::owned(-32010, "no such entry", Some(data));
         let report = eyre::Report::new(ClientError::Call(refusal)).wrap_err("node at http://a");
         let expected = r#"node at http://a: no such entry (code -32010, {"size":7})"#;
         assert_eq!(describe(&report), expected);
