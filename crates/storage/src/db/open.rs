@@ -21,7 +21,7 @@ use crate::{DbOptions, ProviderError, ProviderResult, codecs::meta};
 const LAST_KEY: [u8; 64] = [0xff; 64];
 
 /// Version of the layout of rows and keys. A change that an older build would misread raises it.
-pub(crate) const SCHEMA_VERSION: u32 = 3;
+pub(crate) const SCHEMA_VERSION: u32 = 4;
 
 /// Write-ahead log bytes after which the column families that hold it back are flushed.
 const MAX_WAL_BYTES: u64 = 256 << 20;

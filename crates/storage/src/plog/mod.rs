@@ -3,7 +3,7 @@
 //! | column family | key | value |
 //! |---|---|---|
 //! | `plog_logs` | log id | number of the log here, its size |
-//! | `plog_nodes` | log number, level, index | hash of the complete subtree (RFC 9162 §2.1) |
+//! | `plog_nodes` | log number, tile, level and index within it | hash of the complete subtree (RFC 9162 §2.1) |
 //! | `plog_batches` | log number, index of the first entry | block, transaction, source, first sequence number, the entries of one call |
 //! | `plog_lookup` | see [`rows`] | – |
 //!

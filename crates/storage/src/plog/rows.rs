@@ -76,18 +76,32 @@ impl<'a> BatchRow<'a> {
     }
 }
 
-pub(super) fn node(log: LogNumber, level: u8, index: u64) -> [u8; 13] {
-    let mut key = [0; 13];
+/// Levels of a tile, and bits of an index within its lowest level.
+const TILE_HEIGHT: u8 = 8;
+
+/// Key of a node. Nodes lie tile by tile, as in C2SP tlog-tiles: the path of a proof passes three tiles
+/// of a log of ten million entries, and those of a tile are neighbours on disk.
+pub(super) fn node(log: LogNumber, level: u8, index: u64) -> [u8; 15] {
+    let (tile_level, row) = (level / TILE_HEIGHT, level % TILE_HEIGHT);
+    let bits = TILE_HEIGHT - row;
+    let mut key = [0; 15];
     key[..4].copy_from_slice(&log.to_be_bytes());
-    key[4] = level;
-    key[5..].copy_from_slice(&index.to_be_bytes());
+    key[4] = tile_level;
+    key[5..13].copy_from_slice(&(index >> bits).to_be_bytes());
+    key[13] = row;
+    key[14] = (index & ((1 << bits) - 1)) as u8;
     key
 }
 
 /// Log, level and index of a [`node`] key.
 pub(super) fn parse_node(key: &[u8]) -> Option<(LogNumber, u8, u64)> {
     let mut reader = Reader(key);
-    Some((reader.u32()?, reader.u8()?, reader.u64()?))
+    let (log, tile_level, tile) = (reader.u32()?, reader.u8()?, reader.u64()?);
+    let (row, within) = (reader.u8()?, reader.u8()?);
+    let level = tile_level.checked_mul(TILE_HEIGHT)?.checked_add(row)?;
+    let bits = TILE_HEIGHT.checked_sub(row)?;
+    let index = tile.checked_mul(1 << bits)?.checked_add(within.into())?;
+    (node(log, level, index) == key).then_some((log, level, index))
 }
 
 pub(super) fn batch(log: LogNumber, first_index: u64) -> [u8; 12] {
@@ -177,5 +191,35 @@ impl Reader<'_> {
 
     fn u64(&mut self) -> Option<u64> {
         self.take().map(u64::from_be_bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_node_is_found_by_its_key(log: u32, level in 0..64u8, index: u64) {
+            let index = index >> level;
+            prop_assert_eq!(parse_node(&node(log, level, index)), Some((log, level, index)));
+        }
+
+        #[test]
+        fn another_key_is_no_node(key in prop::collection::vec(any::<u8>(), 0..17)) {
+            if let Some((log, level, index)) = parse_node(&key) {
+                prop_assert_eq!(&node(log, level, index)[..], &key[..]);
+            }
+        }
+    }
+
+    #[test]
+    fn the_nodes_of_a_tile_are_neighbours() {
+        let tile = |level, index| node(1, level, index)[..13].to_vec();
+        assert!((0..256).all(|index| tile(0, index) == tile(7, 0)));
+        assert_ne!(tile(0, 256), tile(0, 255));
+        assert_eq!(tile(7, 3), tile(0, 3 * 128), "128 leaves below each");
+        assert_ne!(tile(8, 0), tile(7, 0));
     }
 }
