@@ -14,8 +14,8 @@ use revm::Inspector;
 
 use crate::{
     BlockExecutionOutcome, BlockSession, ExecutionError, ExecutorSpec, NextBlockEnvAttributes,
-    PeruriEvm, PeruriEvmFactory, PeruriReceiptBuilder, env, plog::Activation, reward::BlockReward,
-    storage_only::StorageOnlyAccounts,
+    PeruriEvm, PeruriEvmFactory, PeruriReceiptBuilder, SessionDb, env, plog::Activation,
+    reward::BlockReward, session::Beginning, storage_only::StorageOnlyAccounts,
 };
 
 type ExecutorFactory =
@@ -127,8 +127,32 @@ impl PeruriEvmConfig {
         ctx: EthBlockExecutionCtx<'a>,
         state: &'a dyn StateProvider,
     ) -> Result<BlockSession<'a>, ExecutionError> {
-        let reward = self.block_reward(header);
-        BlockSession::begin(self, self.evm_env(header), ctx, reward, state)
+        BlockSession::begin(self.beginning(header, ctx, state))
+    }
+
+    /// Begins a block in which `inspector` may watch transactions, as
+    /// [`begin`](Self::begin) otherwise.
+    ///
+    /// # Errors
+    /// [`ExecutionError`] if a system call fails.
+    pub fn begin_inspected<'a, I: Inspector<EthEvmContext<SessionDb<'a>>>>(
+        &'a self,
+        header: &Header,
+        ctx: EthBlockExecutionCtx<'a>,
+        state: &'a dyn StateProvider,
+        inspector: I,
+    ) -> Result<BlockSession<'a, I>, ExecutionError> {
+        BlockSession::begin_inspected(self.beginning(header, ctx, state), inspector)
+    }
+
+    fn beginning<'a>(
+        &'a self,
+        header: &Header,
+        ctx: EthBlockExecutionCtx<'a>,
+        state: &'a dyn StateProvider,
+    ) -> Beginning<'a> {
+        let (env, reward) = (self.evm_env(header), self.block_reward(header));
+        Beginning { config: self, env, ctx, reward, state }
     }
 
     /// The execution context of a block without ommers.

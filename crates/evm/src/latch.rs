@@ -4,7 +4,7 @@ use std::{cell::OnceCell, fmt, rc::Rc};
 
 use alloy_primitives::{Address, B256, U256};
 use peruri_storage::{ProviderError, ProviderResult, StateProvider, StateProviderDatabase};
-use revm::{Database, bytecode::Bytecode, state::AccountInfo};
+use revm::{Database, DatabaseRef, bytecode::Bytecode, state::AccountInfo};
 
 /// The first error of a database, kept beside the execution that met it.
 ///
@@ -37,11 +37,8 @@ impl<'a> StateDb<'a> {
         Self { inner: StateProviderDatabase::new(state), failure }
     }
 
-    fn read<T>(
-        &mut self,
-        read: impl FnOnce(&mut StateProviderDatabase<&'a dyn StateProvider>) -> ProviderResult<T>,
-    ) -> ProviderResult<T> {
-        read(&mut self.inner).inspect_err(|error| self.failure.note(error))
+    fn noted<T>(&self, read: ProviderResult<T>) -> ProviderResult<T> {
+        read.inspect_err(|error| self.failure.note(error))
     }
 }
 
@@ -55,18 +52,38 @@ impl Database for StateDb<'_> {
     type Error = ProviderError;
 
     fn basic(&mut self, address: Address) -> ProviderResult<Option<AccountInfo>> {
-        self.read(|db| db.basic(address))
+        self.basic_ref(address)
     }
 
     fn code_by_hash(&mut self, code_hash: B256) -> ProviderResult<Bytecode> {
-        self.read(|db| db.code_by_hash(code_hash))
+        self.code_by_hash_ref(code_hash)
     }
 
     fn storage(&mut self, address: Address, index: U256) -> ProviderResult<U256> {
-        self.read(|db| db.storage(address, index))
+        self.storage_ref(address, index)
     }
 
     fn block_hash(&mut self, number: u64) -> ProviderResult<B256> {
-        self.read(|db| db.block_hash(number))
+        self.block_hash_ref(number)
+    }
+}
+
+impl DatabaseRef for StateDb<'_> {
+    type Error = ProviderError;
+
+    fn basic_ref(&self, address: Address) -> ProviderResult<Option<AccountInfo>> {
+        self.noted(self.inner.basic_ref(address))
+    }
+
+    fn code_by_hash_ref(&self, code_hash: B256) -> ProviderResult<Bytecode> {
+        self.noted(self.inner.code_by_hash_ref(code_hash))
+    }
+
+    fn storage_ref(&self, address: Address, index: U256) -> ProviderResult<U256> {
+        self.noted(self.inner.storage_ref(address, index))
+    }
+
+    fn block_hash_ref(&self, number: u64) -> ProviderResult<B256> {
+        self.noted(self.inner.block_hash_ref(number))
     }
 }

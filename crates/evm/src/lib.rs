@@ -54,5 +54,5 @@ pub use latch::StateDb;
 pub use precompiles::precompiles;
 pub use receipts::{PeruriReceiptBuilder, ReceiptsSummary};
 pub use reward::BlockReward;
-pub use session::{BlockExecutionOutcome, BlockSession, TransactionOutcome};
+pub use session::{BlockExecutionOutcome, BlockSession, SessionDb, TransactionOutcome};
 pub use spec::ExecutorSpec;

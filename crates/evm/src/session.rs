@@ -6,9 +6,9 @@ use alloy_eips::{
     eip7251::CONSOLIDATION_REQUEST_PREDEPLOY_ADDRESS, eip7685::Requests,
 };
 use alloy_evm::{
-    Evm, EvmEnv, EvmFactory,
+    Evm, EvmEnv,
     block::{BlockExecutor, BlockExecutorFactory, TxResult},
-    eth::{EthBlockExecutionCtx, EthBlockExecutor},
+    eth::{EthBlockExecutionCtx, EthBlockExecutor, EthEvmContext},
 };
 use alloy_hardforks::EthereumHardforks;
 use alloy_primitives::{B256, TxHash};
@@ -16,8 +16,10 @@ use peruri_primitives::{Receipt, TransactionSigned};
 use peruri_storage::{PlogAppend, StateProvider};
 use peruri_trie::HashedPostState;
 use revm::{
-    Database,
+    Database, Inspector,
+    context_interface::result::ResultAndState,
     database::{BundleState, State, states::bundle_state::BundleRetention},
+    inspector::NoOpInspector,
 };
 
 use crate::{
@@ -26,8 +28,11 @@ use crate::{
     storage_only::StorageOnlyAccounts,
 };
 
-type Executor<'a> =
-    EthBlockExecutor<'a, PeruriEvm<State<StateDb<'a>>>, &'a ExecutorSpec, &'a PeruriReceiptBuilder>;
+/// The state of a block under execution: what its parent left, with the changes so far.
+pub type SessionDb<'a> = State<StateDb<'a>>;
+
+type Executor<'a, I> =
+    EthBlockExecutor<'a, PeruriEvm<SessionDb<'a>, I>, &'a ExecutorSpec, &'a PeruriReceiptBuilder>;
 
 /// What the execution of one block produced.
 #[derive(Debug, Clone, Default)]
@@ -62,9 +67,12 @@ pub struct TransactionOutcome {
 /// A transaction that fails with [`ExecutionError::InvalidTransaction`] changed nothing, and the
 /// session goes on; after any other error it must be dropped. Not `Send`: keep it inside one
 /// blocking closure.
+///
+/// A session with an inspector `I` ([`PeruriEvmConfig::begin_inspected`]) lets it watch single
+/// transactions: what a block did is looked at by the code that did it.
 #[allow(missing_debug_implementations)]
-pub struct BlockSession<'a> {
-    executor: Executor<'a>,
+pub struct BlockSession<'a, I = NoOpInspector> {
+    executor: Executor<'a, I>,
     state: &'a dyn StateProvider,
     storage_only: &'a StorageOnlyAccounts,
     reward: Option<BlockReward>,
@@ -75,14 +83,38 @@ pub struct BlockSession<'a> {
     post_states: Option<Vec<B256>>,
 }
 
+/// What [`BlockSession`]s begin with, whoever watches.
+pub(crate) struct Beginning<'a> {
+    pub(crate) config: &'a PeruriEvmConfig,
+    pub(crate) env: EvmEnv,
+    pub(crate) ctx: EthBlockExecutionCtx<'a>,
+    pub(crate) reward: Option<BlockReward>,
+    pub(crate) state: &'a dyn StateProvider,
+}
+
 impl<'a> BlockSession<'a> {
-    pub(crate) fn begin(
-        config: &'a PeruriEvmConfig,
-        env: EvmEnv,
-        ctx: EthBlockExecutionCtx<'a>,
-        reward: Option<BlockReward>,
-        state: &'a dyn StateProvider,
+    pub(crate) fn begin(beginning: Beginning<'a>) -> Result<Self, ExecutionError> {
+        Self::begin_on(beginning, |db, env, config| config.evm_with_env(db, env))
+    }
+}
+
+impl<'a, I: Inspector<EthEvmContext<SessionDb<'a>>>> BlockSession<'a, I> {
+    pub(crate) fn begin_inspected(
+        beginning: Beginning<'a>,
+        inspector: I,
     ) -> Result<Self, ExecutionError> {
+        Self::begin_on(beginning, |db, env, config| {
+            let mut evm = config.evm_with_env_and_inspector(db, env, inspector);
+            evm.disable_inspector();
+            evm
+        })
+    }
+
+    fn begin_on(
+        beginning: Beginning<'a>,
+        evm: impl FnOnce(SessionDb<'a>, EvmEnv, &PeruriEvmConfig) -> PeruriEvm<SessionDb<'a>, I>,
+    ) -> Result<Self, ExecutionError> {
+        let Beginning { config, env, ctx, reward, state } = beginning;
         let failure = Failure::default();
         let db = StateDb::new(state, failure.clone());
         let mut db = State::builder().with_database(db).with_bundle_update().build();
@@ -93,11 +125,10 @@ impl<'a> BlockSession<'a> {
                 .map_err(|error| ExecutionError::Internal(error.to_string()))?;
         }
         let gas_limit = env.block_env.gas_limit;
-        let factory = config.executor_factory();
-        let mut evm = factory.evm_factory().create_evm(db, env);
+        let mut evm = evm(db, env, config);
         let capture = Capture::default();
         capture_plog(evm.precompiles_mut(), &capture);
-        let mut executor = factory.create_executor(evm, ctx);
+        let mut executor = config.executor_factory().create_executor(evm, ctx);
         executor
             .apply_pre_execution_changes()
             .map_err(|error| ExecutionError::sort(error, failure.get(), None))?;
@@ -147,6 +178,28 @@ impl<'a> BlockSession<'a> {
             self.post_states.get_or_insert_default().push(root);
         }
         Ok(TransactionOutcome { gas_used: gas.tx_gas_used(), success })
+    }
+
+    /// Executes the next transaction while the inspector watches, and hands the inspector, what the
+    /// transaction did and the state before it to `look`.
+    ///
+    /// # Errors
+    /// As [`execute_transaction`](Self::execute_transaction).
+    pub fn inspect_transaction<T>(
+        &mut self,
+        tx: Recovered<&TransactionSigned>,
+        look: impl FnOnce(&mut I, &ResultAndState, &mut SessionDb<'a>) -> T,
+    ) -> Result<T, ExecutionError> {
+        let at: (usize, TxHash) = (self.executor.receipts().len(), *tx.inner().tx_hash());
+        self.executor.evm_mut().enable_inspector();
+        let done = self.executor.execute_transaction_without_commit(tx);
+        self.executor.evm_mut().disable_inspector();
+        let done =
+            done.map_err(|error| ExecutionError::sort(error, self.failure.get(), Some(at)))?;
+        let (db, inspector, _) = self.executor.evm_mut().components_mut();
+        let seen = look(inspector, done.result(), db);
+        self.executor.commit_transaction(done);
+        Ok(seen)
     }
 
     /// Gas used so far.

@@ -132,6 +132,7 @@ fn limits(rpc: &RpcConfig) -> RpcLimits {
         max_in_flight: rpc.max_in_flight,
         max_log_blocks: rpc.max_blocks_per_filter,
         max_log_entries: rpc.max_logs_per_response,
+        max_trace_blocks: rpc.max_trace_filter_blocks,
         gas_cap: rpc.gascap,
         call_timeout: Duration::from_millis(rpc.call_timeout_ms),
         ..RpcLimits::default()

@@ -19,14 +19,15 @@ mod json;
 mod net;
 mod plog;
 mod pubsub;
+mod trace;
 mod txpool;
 mod types;
 
 pub use admin::AdminApiServer;
 pub use admin::{AdminApiClient, PeerEntry, PeerNetwork};
 pub use arg::{Arg, ParseArg};
-pub use debug::DebugApiClient;
-pub use debug::DebugApiServer;
+pub use debug::{DebugApiClient, DebugTraceApiClient};
+pub use debug::{DebugApiServer, DebugTraceApiServer};
 pub use eth::EthApiClient;
 pub use eth::EthApiServer;
 pub use filter::EthFilterApiClient;
@@ -47,6 +48,8 @@ pub use plog::{
 };
 pub use pubsub::EthPubSubApiClient;
 pub use pubsub::EthPubSubApiServer;
+pub use trace::TraceApiClient;
+pub use trace::TraceApiServer;
 pub use txpool::TxPoolApiClient;
 pub use txpool::TxPoolApiServer;
 pub use types::{

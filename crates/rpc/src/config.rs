@@ -81,12 +81,16 @@ pub struct RpcLimits {
     pub max_log_entries: usize,
     /// Gas of one call.
     pub gas_cap: u64,
-    /// Time of one call, waiting included.
+    /// Time of one call or trace, waiting included.
     pub call_timeout: Duration,
     /// Calls that execute at the same time.
     pub max_concurrent_calls: usize,
-    /// Calls that wait or execute.
+    /// Calls that wait or execute, and as many traces.
     pub max_waiting_calls: usize,
+    /// Traces that execute at the same time, beside the calls.
+    pub max_concurrent_traces: usize,
+    /// Blocks that one `trace_filter` may span.
+    pub max_trace_blocks: u64,
     /// Slots in one proof or slot query.
     pub max_slots: usize,
     /// Blocks in one fee history.
@@ -120,6 +124,8 @@ impl Default for RpcLimits {
             call_timeout: Duration::from_secs(5),
             max_concurrent_calls: (cores / 2).max(1),
             max_waiting_calls: 1024,
+            max_concurrent_traces: (cores / 2).max(1),
+            max_trace_blocks: 100,
             max_slots: 1024,
             max_fee_history: 1024,
             max_filters: 1024,

@@ -18,7 +18,7 @@ use peruri_network::NetworkHandle;
 use peruri_primitives::{RecoveredBlock, SealedHeader};
 use peruri_storage::{ExecutedBlock, ProviderFactory, StateProviderBox};
 use peruri_txpool::TransactionPool;
-use std::{fmt, sync::Arc};
+use std::{fmt, ops::RangeInclusive, sync::Arc};
 
 /// What the methods answer from.
 #[derive(Clone)]
@@ -55,6 +55,7 @@ pub(crate) struct Inner {
     pub(crate) handles: RpcHandles,
     pub(crate) limits: RpcLimits,
     pub(crate) calls: CallPool,
+    pub(crate) traces: CallPool,
     pub(crate) sends: SendQueue,
     cache: BlockCache,
 }
@@ -79,7 +80,8 @@ impl Context {
     pub(crate) fn new(handles: RpcHandles, limits: RpcLimits) -> Self {
         let sends = SendQueue::spawn(handles.pool.clone(), limits.max_waiting_transactions);
         Self(Arc::new(Inner {
-            calls: CallPool::new(&limits),
+            calls: CallPool::calls(&limits),
+            traces: CallPool::traces(&limits),
             sends,
             cache: BlockCache::new(),
             handles,
@@ -106,6 +108,11 @@ impl Inner {
         // A candidate that was overtaken by a commit is not pending any more.
         let head = self.factory().best_block_hash().ok()?;
         (pending.parent_hash() == head).then_some(pending)
+    }
+
+    /// Bytes that an answer may have.
+    pub(crate) const fn max_response(&self) -> usize {
+        self.limits.max_response_bytes as usize
     }
 
     /// Number of a committed block by tag; `None` for `pending`.
@@ -229,6 +236,43 @@ impl Inner {
                 },
             },
         }
+    }
+
+    /// The block and index of a committed transaction.
+    pub(crate) fn locate(&self, hash: B256) -> RpcResult<Option<(Arc<CachedBlock>, usize)>> {
+        let Some((number, index)) = self.factory().transaction_location(hash)? else {
+            return Ok(None);
+        };
+        let Some(block) = self.block_by_number(number)? else { return Ok(None) };
+        Ok(usize::try_from(index).ok().map(|index| (block, index)))
+    }
+
+    /// The blocks of a query that may span `limit` of them; `what` is the limit's name. Both ends
+    /// default to the head.
+    pub(crate) fn block_range(
+        &self,
+        from: Option<BlockNumberOrTag>,
+        to: Option<BlockNumberOrTag>,
+        what: &'static str,
+        limit: u64,
+    ) -> RpcResult<RangeInclusive<u64>> {
+        let head = self.factory().best_block_number()?;
+        let number = |tag: Option<BlockNumberOrTag>| match tag {
+            Some(tag) => Ok(self.number_of(tag)?.unwrap_or(head)),
+            None => Ok::<_, RpcError>(head),
+        };
+        let (from, to) = (number(from)?, number(to)?);
+        if from > to {
+            return Err(RpcError::invalid("invalid block range params"));
+        }
+        if to > head {
+            return Err(RpcError::invalid("block range extends beyond current head block"));
+        }
+        let got = to - from + 1;
+        if got > limit {
+            return Err(RpcError::Limit { what, got, limit });
+        }
+        Ok(from..=to)
     }
 
     fn load(&self, number: u64) -> RpcResult<Option<Arc<CachedBlock>>> {

@@ -1,5 +1,6 @@
 //! Errors of methods and of the server, and the codes under which they go out.
 
+use alloy_eips::BlockId;
 use alloy_primitives::{Address, Bytes, hex};
 use alloy_sol_types::{Panic, Revert, SolError};
 use jsonrpsee::types::{ErrorObject, ErrorObjectOwned};
@@ -42,6 +43,15 @@ pub enum RpcError {
     /// The block that a state was asked for does not exist.
     #[error("header not found")]
     HeaderNotFound,
+    /// A block that should be traced does not exist.
+    #[error("block {} not found", block_name(.0))]
+    BlockNotFound(BlockId),
+    /// A transaction that should be traced is in no block.
+    #[error("transaction not found")]
+    TransactionNotFound,
+    /// Block 0 was not executed: there is nothing to trace.
+    #[error("genesis is not traceable")]
+    GenesisNotTraceable,
     /// Block, state, receipts or proofs outside the kept window.
     #[error(
         "pruned history unavailable: {what} of block {requested} requested, oldest kept {oldest}"
@@ -127,6 +137,9 @@ impl RpcError {
             Self::InvalidParams(_) => INVALID_PARAMS,
             Self::CannotMove(_) => CANNOT_MOVE,
             Self::HeaderNotFound
+            | Self::BlockNotFound(_)
+            | Self::TransactionNotFound
+            | Self::GenesisNotTraceable
             | Self::Unavailable(_)
             | Self::Execution(_)
             | Self::Timeout { .. }
@@ -149,6 +162,14 @@ impl RpcError {
 
     pub(crate) fn internal(reason: impl std::fmt::Display) -> Self {
         Self::Internal(reason.to_string())
+    }
+}
+
+/// A block as errors name it: by its hash, its number or its tag alone.
+fn block_name(block: &BlockId) -> String {
+    match block {
+        BlockId::Hash(hash) => hash.block_hash.to_string(),
+        BlockId::Number(number) => number.to_string(),
     }
 }
 

@@ -11,7 +11,8 @@
 //! - Every limit ([`RpcLimits`]) has an error that names it. Buffers are bounded; what overflows is
 //!   refused, never dropped silently.
 //! - Small reads run where the request arrives; executions run on blocking threads, a few at a time,
-//!   with a gas cap and a deadline, so that they cannot starve block production.
+//!   with a gas cap and a deadline, so that they cannot starve block production. Traces wait in a line
+//!   of their own, and what they keep is bounded by what an answer may hold.
 //! - Raw transactions of a batch, and of requests that arrive together, enter the pool together.
 //! - Answers about blocks are written as text once and cached.
 //! - Parameters and data of users are not logged. Errors tell no paths and no internals.
@@ -35,6 +36,7 @@ mod plog;
 mod send;
 mod server;
 mod source;
+mod trace;
 
 pub use config::{AuthConfig, EndpointConfig, RpcLimits, RpcServerConfig};
 pub use context::RpcHandles;

@@ -57,8 +57,9 @@ options! {
         max_in_flight: u32 = 32_u32, "rpc.max-in-flight", "Requests under way on one WebSocket connection";
         max_blocks_per_filter: u64 = 2_000_u64, "rpc.max-blocks-per-filter", "Blocks that one eth_getLogs may span";
         max_logs_per_response: usize = 10_000_usize, "rpc.max-logs-per-response", "Logs in one answer";
+        max_trace_filter_blocks: u64 = 100_u64, "rpc.max-trace-filter-blocks", "Blocks that one trace_filter may span";
         gascap: u64 = 50_000_000_u64, "rpc.gascap", "Gas that eth_call and eth_estimateGas may use";
-        call_timeout_ms: u64 = 5_000_u64, "rpc.call-timeout-ms", "Time that eth_call and eth_estimateGas may take, in milliseconds";
+        call_timeout_ms: u64 = 5_000_u64, "rpc.call-timeout-ms", "Time that a call, an estimate or a trace may take, in milliseconds";
     }
     optional {}
 }

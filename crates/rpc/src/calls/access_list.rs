@@ -2,7 +2,6 @@
 
 use super::{
     CallInput,
-    deadline::DeadlineInspector,
     pool::Deadline,
     run::{Execution, halted},
 };
@@ -29,16 +28,16 @@ pub(crate) fn create_access_list(
     let given: AccessList = tx.access_list.clone();
     // A legacy request becomes the first type that can carry a list.
     tx.tx_type = tx.tx_type.max(1);
-    let inspector = DeadlineInspector::with(deadline, AccessListInspector::new(given));
-    let mut execution = Execution::build(&ctx.handles.evm_config, prepared, inspector)?;
+    let inspector = AccessListInspector::new(given);
+    let mut execution = Execution::inspected(&ctx.handles.evm_config, prepared, inspector)?;
     for _ in 0..MAX_ROUNDS {
         let result = execution.run(tx.clone())?;
-        let inspector = std::mem::take(&mut execution.inspector_mut().inner);
+        let inspector = std::mem::take(execution.inspector_mut());
         let list = inspector.into_access_list();
         if list == tx.access_list {
             return Ok(answer(list, &result));
         }
-        execution.inspector_mut().inner = AccessListInspector::new(list.clone());
+        *execution.inspector_mut() = AccessListInspector::new(list.clone());
         tx.access_list = list;
     }
     Err(RpcError::Execution(format!("access list did not settle within {MAX_ROUNDS} runs")))

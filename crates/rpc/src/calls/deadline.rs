@@ -1,12 +1,12 @@
 //! Ends an execution that takes too long.
 
 use super::pool::Deadline;
+use crate::error::RpcResult;
 use revm::{
     Inspector,
-    inspector::NoOpInspector,
     interpreter::{
         CallInputs, CallOutcome, CreateInputs, CreateOutcome, InstructionResult, Interpreter,
-        InterpreterTypes,
+        InterpreterTypes, interpreter_types::LoopControl,
     },
 };
 use std::time::Instant;
@@ -17,28 +17,20 @@ const INTERVAL: u32 = 64;
 
 /// An inspector that halts every frame once the deadline has passed.
 #[derive(Debug)]
-pub(crate) struct DeadlineInspector<I = NoOpInspector> {
+pub(crate) struct DeadlineInspector {
     deadline: Deadline,
     steps: u32,
     expired: bool,
-    /// Another inspector to run beside.
-    pub(crate) inner: I,
 }
 
 impl DeadlineInspector {
     pub(crate) const fn new(deadline: Deadline) -> Self {
-        Self::with(deadline, NoOpInspector)
-    }
-}
-
-impl<I> DeadlineInspector<I> {
-    pub(crate) const fn with(deadline: Deadline, inner: I) -> Self {
-        Self { deadline, steps: 0, expired: false, inner }
+        Self { deadline, steps: 0, expired: false }
     }
 
-    /// Whether an execution was ended.
-    pub(crate) const fn expired(&self) -> bool {
-        self.expired
+    /// The deadline's error if an execution was ended.
+    pub(crate) const fn verdict(&self) -> RpcResult<()> {
+        if self.expired { Err(self.deadline.error()) } else { Ok(()) }
     }
 
     fn check(&mut self) {
@@ -48,29 +40,25 @@ impl<I> DeadlineInspector<I> {
     }
 }
 
-impl<CTX, INTR, I> Inspector<CTX, INTR> for DeadlineInspector<I>
-where
-    INTR: InterpreterTypes,
-    I: Inspector<CTX, INTR>,
-{
-    fn step(&mut self, interpreter: &mut Interpreter<INTR>, context: &mut CTX) {
-        self.inner.step(interpreter, context);
+impl<CTX, INTR: InterpreterTypes> Inspector<CTX, INTR> for DeadlineInspector {
+    fn step(&mut self, interpreter: &mut Interpreter<INTR>, _context: &mut CTX) {
         self.steps = self.steps.wrapping_add(1);
         if self.steps.is_multiple_of(INTERVAL) {
             self.check();
         }
-        if self.expired {
+        // Another inspector may have ended the frame before.
+        if self.expired && interpreter.bytecode.is_not_end() {
             interpreter.halt(InstructionResult::OutOfGas);
         }
     }
 
-    fn call(&mut self, context: &mut CTX, inputs: &mut CallInputs) -> Option<CallOutcome> {
+    fn call(&mut self, _context: &mut CTX, _inputs: &mut CallInputs) -> Option<CallOutcome> {
         self.check();
-        self.inner.call(context, inputs)
+        None
     }
 
-    fn create(&mut self, context: &mut CTX, inputs: &mut CreateInputs) -> Option<CreateOutcome> {
+    fn create(&mut self, _context: &mut CTX, _inputs: &mut CreateInputs) -> Option<CreateOutcome> {
         self.check();
-        self.inner.create(context, inputs)
+        None
     }
 }

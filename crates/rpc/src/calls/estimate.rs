@@ -119,7 +119,7 @@ impl Execution {
     /// Runs; `None` if the gas limit is below what the transaction costs before execution.
     fn try_run(&mut self, tx: TxEnv) -> RpcResult<Option<ExecutionResult>> {
         match self.transact(tx)? {
-            Ok(result) => Ok(Some(result)),
+            Ok(done) => Ok(Some(done.result)),
             Err(EVMError::Transaction(error)) if is_gas_too_low(&error) => Ok(None),
             Err(error) => Err(error.into()),
         }

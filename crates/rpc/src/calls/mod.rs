@@ -12,7 +12,8 @@ mod pool;
 mod run;
 
 pub(crate) use access_list::create_access_list;
+pub(crate) use deadline::DeadlineInspector;
 pub(crate) use env::CallInput;
 pub(crate) use estimate::estimate_gas;
-pub(crate) use pool::CallPool;
-pub(crate) use run::call;
+pub(crate) use pool::{CallPool, Deadline};
+pub(crate) use run::{Execution, call};

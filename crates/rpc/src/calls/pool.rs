@@ -8,9 +8,35 @@ use std::{
 };
 use tokio::sync::Semaphore;
 
+/// What a pool executes.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Call,
+    Trace,
+}
+
+impl Kind {
+    /// Name of the line, as errors give it.
+    const fn line(self) -> &'static str {
+        match self {
+            Self::Call => "line of calls",
+            Self::Trace => "line of traces",
+        }
+    }
+
+    /// Value of the label `kind` of metrics.
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Call => "call",
+            Self::Trace => "trace",
+        }
+    }
+}
+
 /// Bounds the executions at a time and the line before them.
 #[derive(Debug)]
 pub(crate) struct CallPool {
+    kind: Kind,
     running: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
     max_waiting: usize,
@@ -29,12 +55,28 @@ impl Deadline {
     pub(crate) const fn error(&self) -> RpcError {
         RpcError::Timeout { limit: self.limit }
     }
+
+    /// Fails if it has passed: for work that no inspector watches.
+    pub(crate) fn check(&self) -> RpcResult<()> {
+        if Instant::now() < self.at { Ok(()) } else { Err(self.error()) }
+    }
 }
 
 impl CallPool {
-    pub(crate) fn new(limits: &RpcLimits) -> Self {
+    /// A pool for calls.
+    pub(crate) fn calls(limits: &RpcLimits) -> Self {
+        Self::new(Kind::Call, limits.max_concurrent_calls, limits)
+    }
+
+    /// A pool for traces, which take longer and hold more.
+    pub(crate) fn traces(limits: &RpcLimits) -> Self {
+        Self::new(Kind::Trace, limits.max_concurrent_traces, limits)
+    }
+
+    fn new(kind: Kind, concurrent: usize, limits: &RpcLimits) -> Self {
         Self {
-            running: Arc::new(Semaphore::new(limits.max_concurrent_calls.max(1))),
+            kind,
+            running: Arc::new(Semaphore::new(concurrent.max(1))),
             waiting: Arc::new(Semaphore::new(limits.max_waiting_calls.max(1))),
             max_waiting: limits.max_waiting_calls,
             timeout: limits.call_timeout,
@@ -51,7 +93,8 @@ impl CallPool {
         &self,
         work: impl FnOnce(Deadline) -> RpcResult<T> + Send + 'static,
     ) -> RpcResult<T> {
-        let busy = RpcError::Busy { what: "line of calls", limit: self.max_waiting };
+        let kind = self.kind.label();
+        let busy = RpcError::Busy { what: self.kind.line(), limit: self.max_waiting };
         let Ok(place) = self.waiting.clone().try_acquire_owned() else { return Err(busy) };
         let deadline = Deadline { at: Instant::now() + self.timeout, limit: self.timeout };
         let turn = self.running.clone().acquire_owned();
@@ -60,15 +103,17 @@ impl CallPool {
             .await
             .map_err(|_| deadline.error())?
             .map_err(RpcError::internal)?;
-        histogram!("peruri_rpc_call_wait_seconds").record(waited.elapsed().as_secs_f64());
+        histogram!("peruri_rpc_call_wait_seconds", "kind" => kind)
+            .record(waited.elapsed().as_secs_f64());
         // The permits move into the closure: a client that goes away must not free the place of an
         // execution that still runs.
         let task = tokio::task::spawn_blocking(move || {
             let begun = Instant::now();
             let result = work(deadline);
-            histogram!("peruri_rpc_call_duration_seconds").record(begun.elapsed().as_secs_f64());
+            histogram!("peruri_rpc_call_duration_seconds", "kind" => kind)
+                .record(begun.elapsed().as_secs_f64());
             if matches!(result, Err(RpcError::Timeout { .. })) {
-                counter!("peruri_rpc_call_timeouts_total").increment(1);
+                counter!("peruri_rpc_call_timeouts_total", "kind" => kind).increment(1);
             }
             drop((turn, place));
             result
@@ -82,7 +127,7 @@ mod tests {
     use super::*;
 
     fn pool(concurrent: usize, waiting: usize, timeout: Duration) -> CallPool {
-        CallPool::new(&RpcLimits {
+        CallPool::calls(&RpcLimits {
             max_concurrent_calls: concurrent,
             max_waiting_calls: waiting,
             call_timeout: timeout,

@@ -11,6 +11,7 @@ use revm::{
     context::TxEnv,
     context_interface::result::{
         EVMError, ExecutionResult, HaltReason, InvalidTransaction, OutOfGasError, Output,
+        ResultAndState,
     },
     inspector::NoOpInspector,
 };
@@ -30,54 +31,58 @@ pub(crate) struct Execution<I = NoOpInspector>
 where
     I: Inspector<EthEvmContext<CallDb>>,
 {
-    evm: PeruriEvm<CallDb, DeadlineInspector<I>>,
-    deadline: Deadline,
+    evm: PeruriEvm<CallDb, (I, DeadlineInspector)>,
 }
 
 impl Execution {
     pub(crate) fn new(config: &PeruriEvmConfig, prepared: Prepared) -> RpcResult<Self> {
-        let inspector = DeadlineInspector::new(prepared.deadline);
-        Self::build(config, prepared, inspector)
+        Self::inspected(config, prepared, NoOpInspector)
     }
 }
 
 impl<I: Inspector<EthEvmContext<CallDb>>> Execution<I> {
-    pub(crate) fn build(
+    /// An EVM whose runs `inspector` watches.
+    pub(crate) fn inspected(
         config: &PeruriEvmConfig,
         prepared: Prepared,
-        inspector: DeadlineInspector<I>,
+        inspector: I,
     ) -> RpcResult<Self> {
         let Prepared { env, db, moves, deadline, .. } = prepared;
+        let inspector = (inspector, DeadlineInspector::new(deadline));
         let mut evm = config.evm_with_env_and_inspector(db, env, inspector);
         evm.precompiles_mut().move_precompiles(moves).map_err(
             |MovePrecompileError::NotAPrecompile(address)| RpcError::CannotMove(address),
         )?;
-        Ok(Self { evm, deadline })
+        Ok(Self { evm })
     }
 
     /// Runs a transaction and drops its changes.
     pub(crate) fn run(&mut self, tx: TxEnv) -> RpcResult<ExecutionResult> {
-        Ok(self.transact(tx)??)
+        Ok(self.transact(tx)??.result)
     }
 
-    /// Runs a transaction and drops its changes. The outer error is the deadline's.
+    /// Runs a transaction; its changes are in the answer only. The outer error is the deadline's.
     pub(crate) fn transact(
         &mut self,
         tx: TxEnv,
-    ) -> RpcResult<Result<ExecutionResult, EVMError<ProviderError>>> {
+    ) -> RpcResult<Result<ResultAndState, EVMError<ProviderError>>> {
         let result = self.evm.transact_raw(tx);
-        if self.evm.inspector().expired() {
-            return Err(self.deadline.error());
-        }
-        Ok(result.map(|done| done.result))
+        self.evm.inspector().1.verdict()?;
+        Ok(result)
     }
 
-    pub(crate) fn inspector_mut(&mut self) -> &mut DeadlineInspector<I> {
-        self.evm.inspector_mut()
+    pub(crate) fn inspector_mut(&mut self) -> &mut I {
+        &mut self.evm.inspector_mut().0
     }
 
     pub(crate) fn db_mut(&mut self) -> &mut CallDb {
         self.evm.db_mut()
+    }
+
+    /// State and inspector.
+    pub(crate) fn parts_mut(&mut self) -> (&mut CallDb, &mut I) {
+        let (db, (inspector, _), _) = self.evm.components_mut();
+        (db, inspector)
     }
 }
 

@@ -72,15 +72,6 @@ impl Eth {
         self.ctx.block(number.into())
     }
 
-    /// The block and index of a committed transaction.
-    fn locate(&self, hash: B256) -> Result<Option<(Arc<CachedBlock>, usize)>, RpcError> {
-        let Some((number, index)) = self.ctx.factory().transaction_location(hash)? else {
-            return Ok(None);
-        };
-        let Some(block) = self.ctx.block_by_number(number)? else { return Ok(None) };
-        Ok(usize::try_from(index).ok().map(|index| (block, index)))
-    }
-
     fn call_input(
         request: CallRequest,
         block: Option<BlockId>,
@@ -193,7 +184,7 @@ impl EthApiServer for Eth {
     }
 
     fn transaction_by_hash(&self, hash: B256) -> RpcResult<Option<Json<Transaction>>> {
-        if let Some((block, index)) = self.locate(hash)? {
+        if let Some((block, index)) = self.ctx.locate(hash)? {
             return self.transaction_at(Some(block), Index(index));
         }
         let Some(pooled) = self.ctx.pool().get(&hash) else { return Ok(None) };
@@ -227,7 +218,7 @@ impl EthApiServer for Eth {
     }
 
     fn transaction_receipt(&self, hash: B256) -> RpcResult<Option<Json<TransactionReceipt>>> {
-        let Some((block, index)) = self.locate(hash)? else { return Ok(None) };
+        let Some((block, index)) = self.ctx.locate(hash)? else { return Ok(None) };
         self.ctx.with_receipts(&block)?;
         Ok(json::receipt_json(&block, index).map_err(RpcError::from)?)
     }

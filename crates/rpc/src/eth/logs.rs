@@ -7,7 +7,6 @@ use crate::{
     error::RpcResult,
     json::{LogContext, Writer, write_log},
 };
-use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::{Address, B256, Log as PrimitiveLog};
 use alloy_rpc_types_eth::{Filter, FilterBlockOption, Log};
 use peruri_rpc_api::Json;
@@ -24,7 +23,9 @@ pub(crate) fn logs(ctx: &Inner, filter: &Filter) -> RpcResult<Json<Vec<Log>>> {
             answer.add_block(ctx, filter, &block)?;
         }
         FilterBlockOption::Range { from_block, to_block } => {
-            let range = check_range(ctx, from_block, to_block)?;
+            let limit = ctx.limits.max_log_blocks;
+            let what = "rpc.max-blocks-per-filter";
+            let range = ctx.block_range(from_block, to_block, what, limit)?;
             answer.add_range(ctx, filter, range)?;
         }
     }
@@ -78,31 +79,6 @@ pub(crate) fn log_texts(
     Ok(texts)
 }
 
-/// The blocks of a query. Both ends default to the head.
-fn check_range(
-    ctx: &Inner,
-    from: Option<BlockNumberOrTag>,
-    to: Option<BlockNumberOrTag>,
-) -> RpcResult<RangeInclusive<u64>> {
-    let head = ctx.factory().best_block_number()?;
-    let number = |tag: Option<BlockNumberOrTag>| match tag {
-        Some(tag) => Ok(ctx.number_of(tag)?.unwrap_or(head)),
-        None => Ok::<_, RpcError>(head),
-    };
-    let (from, to) = (number(from)?, number(to)?);
-    if from > to {
-        return Err(RpcError::invalid("invalid block range params"));
-    }
-    if to > head {
-        return Err(RpcError::invalid("block range extends beyond current head block"));
-    }
-    let (got, limit) = (to - from + 1, ctx.limits.max_log_blocks);
-    if got > limit {
-        return Err(RpcError::Limit { what: "rpc.max-blocks-per-filter", got, limit });
-    }
-    Ok(from..=to)
-}
-
 /// Logs collected so far.
 pub(crate) struct LogAnswer {
     out: Writer,
@@ -115,7 +91,7 @@ impl LogAnswer {
     pub(crate) fn new(ctx: &Inner) -> Self {
         let mut out = Writer::with_capacity(1024);
         out.begin_array();
-        let max_bytes = ctx.limits.max_response_bytes as usize;
+        let max_bytes = ctx.max_response();
         Self { out, count: 0, limit: ctx.limits.max_log_entries, max_bytes }
     }
 

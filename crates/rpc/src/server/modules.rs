@@ -14,6 +14,7 @@ use crate::{
     ibft::Ibft,
     node::{Modules, Node},
     plog::{Plog, PlogPubSub},
+    trace::{DebugTrace, Trace},
 };
 use jsonrpsee::{
     Methods,
@@ -21,9 +22,9 @@ use jsonrpsee::{
     server::{ServerHandle, StopHandle, stop_channel},
 };
 use peruri_rpc_api::{
-    AdminApiServer, DebugApiServer, EthApiServer, EthFilterApiServer, EthPubSubApiServer,
-    IbftApiServer, NetApiServer, PlogApiServer, PlogPubSubApiServer, RpcApiServer, TxPoolApiServer,
-    Web3ApiServer,
+    AdminApiServer, DebugApiServer, DebugTraceApiServer, EthApiServer, EthFilterApiServer,
+    EthPubSubApiServer, IbftApiServer, NetApiServer, PlogApiServer, PlogPubSubApiServer,
+    RpcApiServer, TraceApiServer, TxPoolApiServer, Web3ApiServer,
 };
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::broadcast::error::RecvError, sync::mpsc, task::AbortHandle};
@@ -57,6 +58,8 @@ impl Namespaces {
             namespaces.add("ibft", Ibft::new(ctx.clone(), engine.clone()).into_rpc())?;
         }
         namespaces.add("debug", DebugApiServer::into_rpc(node))?;
+        namespaces.add("debug", DebugTrace::new(ctx.clone()).into_rpc())?;
+        namespaces.add("trace", Trace::new(ctx.clone()).into_rpc())?;
         if ctx.chain_spec().plog().is_some() {
             namespaces.add("plog", Plog::new(ctx.clone()).into_rpc())?;
             namespaces.subscribe("plog", PlogPubSub::new(ctx.clone()).into_rpc());

@@ -79,7 +79,7 @@ async fn it_offers_everything_and_extensions() {
     let bearer = token(&node.secret);
     let (_, text) = post(servers.auth(), &[("authorization", &bearer)], body).await;
     let answer: Value = serde_json::from_str(&text).unwrap();
-    for name in ["admin", "debug", "eth", "net", "plog", "rpc", "txpool", "web3"] {
+    for name in ["admin", "debug", "eth", "net", "plog", "rpc", "trace", "txpool", "web3"] {
         assert_eq!(answer["result"][name], "1.0", "{name}");
     }
 }

@@ -35,7 +35,16 @@ async fn namespaces_that_are_not_offered_do_not_exist() {
     let mut config = node.config(RpcLimits::default());
     config.http.as_mut().unwrap().namespaces = vec!["net".to_owned()];
     let servers = node.start(RpcServerBuilder::new(config, node.handles())).await;
-    for method in ["eth_chainId", "debug_getRawHeader", "admin_nodeInfo", "personal_sign", "x"] {
+    let unknown = [
+        "eth_chainId",
+        "debug_getRawHeader",
+        "debug_traceTransaction",
+        "trace_block",
+        "admin_nodeInfo",
+        "personal_sign",
+        "x",
+    ];
+    for method in unknown {
         assert_eq!(error_of(&servers.json(&request(method)).await).0, -32601, "{method}");
     }
     let modules = servers.json(&request("rpc_modules")).await;

@@ -13,3 +13,4 @@ mod pool;
 mod pubsub;
 mod session;
 mod support;
+mod trace;

@@ -36,7 +36,7 @@ use tokio_util::compat::{Compat, TokioAsyncReadCompatExt as _};
 const KEY: B256 = b256!("0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80");
 
 /// All namespaces that the crate provides.
-pub const ALL: [&str; 6] = ["eth", "net", "web3", "txpool", "debug", "admin"];
+pub const ALL: [&str; 7] = ["eth", "net", "web3", "txpool", "debug", "trace", "admin"];
 
 /// `SSTORE(0, calldata[0..32]); LOG1(calldata[0..32])`.
 pub const LOGGER: &str = "5f355f555f355f5fa100";
