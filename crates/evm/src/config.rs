@@ -10,12 +10,12 @@ use alloy_evm::{
 use peruri_chainspec::ChainSpec;
 use peruri_primitives::{Header, RecoveredBlock, SealedHeader};
 use peruri_storage::StateProvider;
-use revm::Inspector;
+use revm::{Inspector, inspector::NoOpInspector};
 
 use crate::{
     BlockExecutionOutcome, BlockSession, ExecutionError, ExecutorSpec, NextBlockEnvAttributes,
     PeruriEvm, PeruriEvmFactory, PeruriReceiptBuilder, SessionDb, env, plog::Activation,
-    reward::BlockReward, session::Beginning, storage_only::StorageOnlyAccounts,
+    reward::BlockReward, storage_only::StorageOnlyAccounts,
 };
 
 type ExecutorFactory =
@@ -127,11 +127,10 @@ impl PeruriEvmConfig {
         ctx: EthBlockExecutionCtx<'a>,
         state: &'a dyn StateProvider,
     ) -> Result<BlockSession<'a>, ExecutionError> {
-        BlockSession::begin(self.beginning(header, ctx, state))
+        self.begin_inspected(header, ctx, state, NoOpInspector)
     }
 
-    /// Begins a block in which `inspector` may watch transactions, as
-    /// [`begin`](Self::begin) otherwise.
+    /// The same with an inspector for [`BlockSession::inspect_transaction`]; it sees nothing else.
     ///
     /// # Errors
     /// [`ExecutionError`] if a system call fails.
@@ -142,17 +141,8 @@ impl PeruriEvmConfig {
         state: &'a dyn StateProvider,
         inspector: I,
     ) -> Result<BlockSession<'a, I>, ExecutionError> {
-        BlockSession::begin_inspected(self.beginning(header, ctx, state), inspector)
-    }
-
-    fn beginning<'a>(
-        &'a self,
-        header: &Header,
-        ctx: EthBlockExecutionCtx<'a>,
-        state: &'a dyn StateProvider,
-    ) -> Beginning<'a> {
-        let (env, reward) = (self.evm_env(header), self.block_reward(header));
-        Beginning { config: self, env, ctx, reward, state }
+        let reward = self.block_reward(header);
+        BlockSession::begin(self, self.evm_env(header), ctx, reward, state, inspector)
     }
 
     /// The execution context of a block without ommers.

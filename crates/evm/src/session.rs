@@ -83,38 +83,15 @@ pub struct BlockSession<'a, I = NoOpInspector> {
     post_states: Option<Vec<B256>>,
 }
 
-/// What [`BlockSession`]s begin with, whoever watches.
-pub(crate) struct Beginning<'a> {
-    pub(crate) config: &'a PeruriEvmConfig,
-    pub(crate) env: EvmEnv,
-    pub(crate) ctx: EthBlockExecutionCtx<'a>,
-    pub(crate) reward: Option<BlockReward>,
-    pub(crate) state: &'a dyn StateProvider,
-}
-
-impl<'a> BlockSession<'a> {
-    pub(crate) fn begin(beginning: Beginning<'a>) -> Result<Self, ExecutionError> {
-        Self::begin_on(beginning, |db, env, config| config.evm_with_env(db, env))
-    }
-}
-
 impl<'a, I: Inspector<EthEvmContext<SessionDb<'a>>>> BlockSession<'a, I> {
-    pub(crate) fn begin_inspected(
-        beginning: Beginning<'a>,
+    pub(crate) fn begin(
+        config: &'a PeruriEvmConfig,
+        env: EvmEnv,
+        ctx: EthBlockExecutionCtx<'a>,
+        reward: Option<BlockReward>,
+        state: &'a dyn StateProvider,
         inspector: I,
     ) -> Result<Self, ExecutionError> {
-        Self::begin_on(beginning, |db, env, config| {
-            let mut evm = config.evm_with_env_and_inspector(db, env, inspector);
-            evm.disable_inspector();
-            evm
-        })
-    }
-
-    fn begin_on(
-        beginning: Beginning<'a>,
-        evm: impl FnOnce(SessionDb<'a>, EvmEnv, &PeruriEvmConfig) -> PeruriEvm<SessionDb<'a>, I>,
-    ) -> Result<Self, ExecutionError> {
-        let Beginning { config, env, ctx, reward, state } = beginning;
         let failure = Failure::default();
         let db = StateDb::new(state, failure.clone());
         let mut db = State::builder().with_database(db).with_bundle_update().build();
@@ -125,7 +102,8 @@ impl<'a, I: Inspector<EthEvmContext<SessionDb<'a>>>> BlockSession<'a, I> {
                 .map_err(|error| ExecutionError::Internal(error.to_string()))?;
         }
         let gas_limit = env.block_env.gas_limit;
-        let mut evm = evm(db, env, config);
+        let mut evm = config.evm_with_env_and_inspector(db, env, inspector);
+        evm.disable_inspector();
         let capture = Capture::default();
         capture_plog(evm.precompiles_mut(), &capture);
         let mut executor = config.executor_factory().create_executor(evm, ctx);
@@ -164,7 +142,6 @@ impl<'a, I: Inspector<EthEvmContext<SessionDb<'a>>>> BlockSession<'a, I> {
     ) -> Result<TransactionOutcome, ExecutionError> {
         let transaction: &TransactionSigned = tx.inner();
         let at: (usize, TxHash) = (self.executor.receipts().len(), *transaction.tx_hash());
-        let blob_gas = transaction.blob_gas_used().unwrap_or_default();
         let mut success = false;
         let gas = self
             .executor
@@ -172,11 +149,7 @@ impl<'a, I: Inspector<EthEvmContext<SessionDb<'a>>>> BlockSession<'a, I> {
                 success = done.result().result.is_success();
             })
             .map_err(|error| ExecutionError::sort(error, self.failure.get(), Some(at)))?;
-        self.blob_gas_used = self.blob_gas_used.saturating_add(blob_gas);
-        if self.post_states.is_some() {
-            let root = self.state_root()?;
-            self.post_states.get_or_insert_default().push(root);
-        }
+        self.count(transaction)?;
         Ok(TransactionOutcome { gas_used: gas.tx_gas_used(), success })
     }
 
@@ -190,7 +163,8 @@ impl<'a, I: Inspector<EthEvmContext<SessionDb<'a>>>> BlockSession<'a, I> {
         tx: Recovered<&TransactionSigned>,
         look: impl FnOnce(&mut I, &ResultAndState, &mut SessionDb<'a>) -> T,
     ) -> Result<T, ExecutionError> {
-        let at: (usize, TxHash) = (self.executor.receipts().len(), *tx.inner().tx_hash());
+        let transaction: &TransactionSigned = tx.inner();
+        let at: (usize, TxHash) = (self.executor.receipts().len(), *transaction.tx_hash());
         self.executor.evm_mut().enable_inspector();
         let done = self.executor.execute_transaction_without_commit(tx);
         self.executor.evm_mut().disable_inspector();
@@ -199,7 +173,19 @@ impl<'a, I: Inspector<EthEvmContext<SessionDb<'a>>>> BlockSession<'a, I> {
         let (db, inspector, _) = self.executor.evm_mut().components_mut();
         let seen = look(inspector, done.result(), db);
         self.executor.commit_transaction(done);
+        self.count(transaction)?;
         Ok(seen)
+    }
+
+    /// Adds a transaction that was committed to what is counted here.
+    fn count(&mut self, transaction: &TransactionSigned) -> Result<(), ExecutionError> {
+        let blob_gas = transaction.blob_gas_used().unwrap_or_default();
+        self.blob_gas_used = self.blob_gas_used.saturating_add(blob_gas);
+        if self.post_states.is_some() {
+            let root = self.state_root()?;
+            self.post_states.get_or_insert_default().push(root);
+        }
+        Ok(())
     }
 
     /// Gas used so far.

@@ -26,7 +26,7 @@ pub struct NodeCommand {
 }
 
 /// Namespaces that `--dev` offers, and `plog` where the chain has a transparency log.
-const DEV_API: &str = "eth,net,web3,txpool,debug,admin,ibft,rpc";
+const DEV_API: &str = "eth,net,web3,txpool,debug,trace,admin,ibft,rpc";
 
 impl NodeCommand {
     /// Runs the command until a signal stops the node.

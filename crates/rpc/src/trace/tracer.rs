@@ -18,14 +18,10 @@ pub(super) fn tracer(
     mut options: GethDebugTracingOptions,
     limit: usize,
 ) -> RpcResult<(DebugInspector, Meter)> {
-    match &options.tracer {
-        None => {}
-        Some(tracer) if is_offered(tracer) => {}
-        Some(_) => {
-            return Err(RpcError::invalid(format!(
-                "tracer not found: JavaScript is not run, and there are {OFFERED}"
-            )));
-        }
+    if options.tracer.as_ref().is_some_and(|tracer| !is_offered(tracer)) {
+        return Err(RpcError::invalid(format!(
+            "tracer not found: JavaScript is not run, and there are {OFFERED}"
+        )));
     }
     if options.tracer == Some(BuiltIn::MuxTracer.into()) {
         options.tracer_config = mux_config(options.tracer_config)?;

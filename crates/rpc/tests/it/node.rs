@@ -25,7 +25,7 @@ async fn net_web3_admin_and_rpc() {
     assert_eq!(info.protocols.eth.network, 7252);
     assert_eq!(info.protocols.eth.head, node.factory.best_block_hash().unwrap());
     let modules = client.modules().await.unwrap();
-    assert_eq!(modules.len(), 7);
+    assert_eq!(modules.len(), 8);
 }
 
 #[tokio::test(flavor = "multi_thread")]

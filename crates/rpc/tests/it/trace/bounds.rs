@@ -1,6 +1,7 @@
 //! Time, memory and turns of traces.
 
-use super::chain::{Chain, LOOPS, ask, by};
+use super::chain::{Chain, LOOPS, STORES, ask, by};
+use crate::support::word_of;
 use peruri_rpc::RpcLimits;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -39,7 +40,6 @@ async fn what_a_tracer_keeps_is_bounded() {
     let storage = json!({"disableStack": true});
     let with_log = json!({"tracer": "callTracer", "tracerConfig": {"withLog": true}});
     let mux = json!({"tracer": "muxTracer", "tracerConfig": {"callTracer": {}}});
-    let begun = Instant::now();
     for (code, options) in [
         (endless, json!({})),
         (&deep, json!({})),
@@ -50,12 +50,11 @@ async fn what_a_tracer_keeps_is_bounded() {
         (slots, storage),
         (logs, with_log),
     ] {
-        let (code_, message) =
+        let (number, message) =
             servers.error("debug_traceCall", call(code, 1 << 40, &options)).await;
-        assert_eq!(code_, -32005, "{code} {options}: {message}");
+        assert_eq!(number, -32005, "{code} {options}: {message}");
         assert!(message.starts_with("limit exceeded: rpc.max-response-size "), "{message}");
     }
-    println!("{:?}", begun.elapsed());
     // Fewer steps are kept than made.
     let trace =
         ask(&servers, "debug_traceCall", call(endless, 100_000, &json!({"limit": 9}))).await;
@@ -87,9 +86,7 @@ async fn parity_traces_are_bounded() {
 #[tokio::test(flavor = "multi_thread")]
 async fn blocks_are_bounded_as_a_whole() {
     let mut chain = Chain::new();
-    let txs: Vec<_> = (0..6)
-        .map(|word| chain.send(super::chain::STORES, crate::support::word_of(word)))
-        .collect();
+    let txs: Vec<_> = (0..6).map(|word| chain.send(STORES, word_of(word))).collect();
     let hash = *txs[5].tx_hash();
     chain.mine(txs);
     let servers = chain.node.serve_with(limits(5_000)).await;
@@ -106,7 +103,7 @@ async fn blocks_are_bounded_as_a_whole() {
 #[tokio::test(flavor = "multi_thread")]
 async fn time_is_limited_and_calls_do_not_wait_for_traces() {
     let mut chain = Chain::new();
-    let tx = chain.send(super::chain::STORES, crate::support::word_of(1));
+    let tx = chain.send(STORES, word_of(1));
     chain.mine(vec![tx]);
     let limits = RpcLimits {
         gas_cap: u64::MAX / 2,
@@ -121,7 +118,7 @@ async fn time_is_limited_and_calls_do_not_wait_for_traces() {
     let trace = async { servers.error("debug_traceCall", endless.clone()).await };
     let also = async { servers.error("trace_call", json!([{"to": LOOPS}, ["stateDiff"]])).await };
     let call = async {
-        let answer = servers.request("eth_call", json!([{"to": super::chain::STORES}])).await;
+        let answer = servers.request("eth_call", json!([{"to": STORES}])).await;
         (answer, begun.elapsed())
     };
     let (first, second, (answer, took)) = tokio::join!(trace, also, call);

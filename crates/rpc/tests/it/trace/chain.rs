@@ -11,8 +11,8 @@ use peruri_storage::ExecutedBlock;
 use serde_json::{Value, json};
 
 pub const LOG: B256 = b256!("6163746976697479000000000000000000000000000000000000000000000000");
-/// Price of the append of one entry: 200, 75,000, two slots and 400 (`docs` of the precompiled
-/// contract's prices, checked exactly in `crates/evm/tests/plog/gas.rs`).
+/// Price of the append of one entry: each call, each append, two slots, each entry
+/// (`crates/evm/src/plog/gas.rs`).
 pub const APPEND_GAS: u64 = 200 + 75_000 + 2 * 22_100 + 400;
 
 pub const STORES: Address = address!("00000000000000000000000000000000000c0001");
@@ -121,6 +121,11 @@ pub async fn ask(servers: &Servers, method: &str, params: Value) -> Value {
     let mut answer = servers.request(method, params).await;
     assert!(answer.get("error").is_none(), "{method}: {answer}");
     answer["result"].take()
+}
+
+/// The address as traces give it.
+pub fn lower(address: Address) -> String {
+    format!("{address:#x}")
 }
 
 /// Options of a tracer by name.

@@ -1,10 +1,10 @@
 //! What was executed and what is traced are the same.
 
 use super::chain::{
-    CLEARS, CREATES, Chain, FORWARDS, LOOPS, NESTS, REVERTS, STORES, ask, by, number,
+    CLEARS, CREATES, Chain, FORWARDS, LOOPS, NESTS, REVERTS, STORES, ask, by, lower, number,
 };
 use crate::support::{Node, Servers, word_of};
-use alloy_primitives::{Address, B256, Bytes, TxKind, U256, bytes};
+use alloy_primitives::{Address, B256, TxKind, U256, bytes};
 use peruri_plog::PLOG_ADDRESS;
 use peruri_primitives::TransactionSigned;
 use peruri_storage::StateProvider as _;
@@ -165,6 +165,8 @@ async fn transactions_of_a_random_chain() {
         }
         all.check(&chain.node, block);
     }
+    let failed = (1..=8).flat_map(|block| receipts(&chain.node, block)).filter(|it| !it.1).count();
+    assert!((5..40).contains(&failed), "{failed} of 48 failed");
     let log_slots = all.slots.keys().filter(|(address, _)| *address == PLOG_ADDRESS).count();
     assert!(log_slots >= 4, "{log_slots} slots of the log were written");
 }
@@ -195,12 +197,8 @@ async fn earlier_transactions_come_first() {
     let number = json!([format!("{:#x}", block.number()), options]);
     let traces = ask(&servers, "debug_traceBlockByNumber", number).await;
     for (before, entry) in (0..3).zip(traces.as_array().unwrap()) {
-        let stores = &entry["result"][STORES.to_string().to_lowercase()];
+        let stores = &entry["result"][lower(STORES)];
         let slot = &stores["storage"][B256::ZERO.to_string()];
         assert_eq!(*slot, json!(B256::with_last_byte(before)), "{entry}");
     }
-    let _: Bytes = serde_json::from_value(
-        traces[2]["result"][STORES.to_string().to_lowercase()]["code"].clone(),
-    )
-    .unwrap();
 }

@@ -1,7 +1,7 @@
 //! geth's tracers and their options.
 
 use super::chain::{
-    APPEND_GAS, Chain, FORWARDS, LOG, LOOPS, NESTS, REVERTS, STORES, ask, by, number,
+    APPEND_GAS, Chain, FORWARDS, LOG, LOOPS, NESTS, REVERTS, STORES, ask, by, lower, number,
 };
 use crate::support::word_of;
 use alloy_primitives::{Address, B256, Bytes};
@@ -9,10 +9,6 @@ use alloy_sol_types::{SolCall, SolError};
 use peruri_evm::plog::abi::IPlog;
 use peruri_plog::PLOG_ADDRESS;
 use serde_json::{Value, json};
-
-fn lower(address: Address) -> String {
-    format!("{address:#x}")
-}
 
 /// A block with one call, and its trace by `callTracer`.
 async fn call_trace(

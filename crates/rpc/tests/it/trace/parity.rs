@@ -1,15 +1,13 @@
 //! `trace_…`.
 
-use super::chain::{APPEND_GAS, CREATES, Chain, FORWARDS, NESTS, REVERTS, STORES, ask, number};
+use super::chain::{
+    APPEND_GAS, CREATES, Chain, FORWARDS, LOOPS, NESTS, REVERTS, STORES, ask, lower, number,
+};
 use crate::support::word_of;
 use alloy_primitives::{Address, B256, Bytes, TxKind, bytes};
 use peruri_plog::PLOG_ADDRESS;
 use peruri_rpc::RpcLimits;
 use serde_json::{Value, json};
-
-fn lower(address: Address) -> String {
-    format!("{address:#x}")
-}
 
 /// Kind and callee, or created or destroyed contract, of each trace.
 fn summary(traces: &Value) -> Vec<(String, Value)> {
@@ -56,8 +54,7 @@ async fn blocks_and_transactions() {
     assert_eq!(whole, Value::Array(parts));
     // SHA-256 is left out, the log is not.
     let told = summary(&whole);
-    let looper = super::chain::LOOPS;
-    let calls = [NESTS, STORES, REVERTS, looper, PLOG_ADDRESS, FORWARDS, PLOG_ADDRESS, CREATES];
+    let calls = [NESTS, STORES, REVERTS, LOOPS, PLOG_ADDRESS, FORWARDS, PLOG_ADDRESS, CREATES];
     assert_eq!(told[..8], called(&calls));
     assert_eq!((told[8].0.as_str(), told[9].0.as_str(), told.len()), ("create", "suicide", 10));
     assert_eq!(whole[6]["traceAddress"], json!([0]));
