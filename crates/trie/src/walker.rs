@@ -296,7 +296,7 @@ pub(crate) struct WalkPart<V> {
 /// Sorts nodes. Stable, since that is the sort that makes use of the order there is: a walk meets
 /// nodes from left to right.
 pub(crate) fn sort_by_path<N>(nodes: &mut [(Nibbles, N)]) {
-    nodes.sort_by(|(a, _), (b, _)| a.cmp(b));
+    nodes.sort_by_key(|(path, _)| *path);
 }
 
 fn check_node<E: std::error::Error>(

@@ -63,7 +63,7 @@ impl Index {
             let entry = Entry::decode(bytes).map_err(|e| damaged(&e))?;
             let leaf = peruri_plog::leaf_hash(bytes);
             let node = |level, index, hash: B256| {
-                batch.put(Column::PlogNodes, rows::node(number, level, index), hash.to_vec());
+                batch.put(Column::PlogNodes, rows::node(number, level, index), hash);
             };
             log.tree.append(leaf, node).map_err(|e| damaged(&e))?;
             for key in rows::lookups(number, index, &entry, &leaf) {
@@ -76,7 +76,7 @@ impl Index {
         let row = BatchRow { block, tx_index, source, first_seq, entries };
         batch.put(Column::PlogBatches, rows::batch(number, size), row.encode());
         log.row.size = log.tree.size();
-        batch.put(Column::PlogLogs, append.log.to_vec(), log.row.encode());
+        batch.put(Column::PlogLogs, append.log, log.row.encode());
         Ok(())
     }
 
