@@ -64,7 +64,6 @@ impl ExtensionBatch {
             return rows.write_synced(factory.db(), "extension rows");
         };
         let head = factory.best_block_number()?;
-        // Held for the write, so that two batches cannot leave the lower of their heights.
         factory.extension_heights().raise(store.name(), height, head, || {
             rows.put(Column::Meta, meta::extension_key(store.name()), height.to_be_bytes());
             rows.write_synced(factory.db(), "extension rows")

@@ -11,22 +11,27 @@ use std::{collections::BTreeMap, sync::Arc};
 
 /// The finished heights that hold pruning back, as they are on disk.
 #[derive(Debug)]
-pub(crate) struct Heights(Mutex<BTreeMap<String, BlockNumber>>);
+pub(crate) struct Heights {
+    values: Mutex<BTreeMap<String, BlockNumber>>,
+    /// Held while a height is written, so that of two writes the later one is the higher. Readers do
+    /// not wait for it.
+    writer: Mutex<()>,
+}
 
 impl Heights {
     /// The heights of all extensions that were ever installed.
     pub(crate) fn read(db: &Arc<Db>) -> ProviderResult<Self> {
-        Ok(Self(Mutex::new(stored(db)?)))
+        Ok(Self { values: Mutex::new(stored(db)?), writer: Mutex::new(()) })
     }
 
     /// Height of one extension.
     pub(crate) fn height(&self, name: &str) -> Option<BlockNumber> {
-        self.0.lock().get(name).copied()
+        self.values.lock().get(name).copied()
     }
 
     /// The lowest height: the blocks after it are still needed.
     pub(crate) fn lowest(&self) -> Option<BlockNumber> {
-        self.0.lock().values().min().copied()
+        self.values.lock().values().min().copied()
     }
 
     /// Raises a height when `write` has made it durable.
@@ -40,14 +45,39 @@ impl Heights {
         head: BlockNumber,
         write: impl FnOnce() -> ProviderResult<()>,
     ) -> ProviderResult<()> {
-        let mut heights = self.0.lock();
-        let lowest = heights.get(name).copied().unwrap_or_default();
+        let _writer = self.writer.lock();
+        self.raise_locked(name, height, head, write)
+    }
+
+    /// The same, but nothing is written if the height stands there or higher already.
+    pub(super) fn raise_to(
+        &self,
+        name: &str,
+        height: BlockNumber,
+        head: BlockNumber,
+        write: impl FnOnce() -> ProviderResult<()>,
+    ) -> ProviderResult<()> {
+        let _writer = self.writer.lock();
+        match self.height(name) {
+            Some(reached) if reached >= height => Ok(()),
+            _ => self.raise_locked(name, height, head, write),
+        }
+    }
+
+    fn raise_locked(
+        &self,
+        name: &str,
+        height: BlockNumber,
+        head: BlockNumber,
+        write: impl FnOnce() -> ProviderResult<()>,
+    ) -> ProviderResult<()> {
+        let lowest = self.height(name).unwrap_or_default();
         if height < lowest || height > head {
             let (name, got, highest) = (name.to_owned(), height, head);
             return Err(ProviderError::ExtensionHeight { name, got, lowest, highest });
         }
         write()?;
-        heights.insert(name.to_owned(), height);
+        self.values.lock().insert(name.to_owned(), height);
         Ok(())
     }
 }
@@ -76,7 +106,8 @@ impl ProviderFactory {
     /// A bad name; the database cannot be read; the write failed (fatal).
     pub fn install_extensions<S: AsRef<str>>(&self, names: &[S]) -> ProviderResult<()> {
         // Nothing is pruned meanwhile.
-        let _writer = self.write_lock();
+        let _chain = self.write_lock();
+        let _heights = self.extension_heights().writer.lock();
         let start = self.windows()?.receipts.saturating_sub(1);
         let known = stored(self.db())?;
         let mut batch = Batch::default();
@@ -92,12 +123,12 @@ impl ProviderFactory {
         if batch.bytes() > 0 {
             batch.write_synced(self.db(), "extension heights")?;
         }
-        *self.extension_heights().0.lock() = heights;
+        *self.extension_heights().values.lock() = heights;
         Ok(())
     }
 
     /// Finished heights of the installed extensions, by name.
     pub fn finished_heights(&self) -> BTreeMap<String, BlockNumber> {
-        self.extension_heights().0.lock().clone()
+        self.extension_heights().values.lock().clone()
     }
 }

@@ -3,7 +3,8 @@
 use super::{ExtensionBatch, ExtensionView};
 use crate::{
     ProviderError, ProviderFactory, ProviderResult,
-    db::{Column, ReadView},
+    codecs::meta,
+    db::{Batch, Column, ReadView},
 };
 use alloy_primitives::BlockNumber;
 use std::sync::Arc;
@@ -86,17 +87,18 @@ impl ExtensionStore {
     }
 
     /// Raises the finished height, alone, in a synced write. Nothing is written if it stands there
-    /// already.
+    /// or higher already.
     ///
     /// # Errors
-    /// As [`ExtensionBatch::commit`].
+    /// [`ProviderError::ExtensionHeight`] if it would lead the committed head; or the write failed,
+    /// which is fatal.
     pub fn set_finished_height(&self, height: BlockNumber) -> ProviderResult<()> {
-        if self.finished_height() == Some(height) {
-            return Ok(());
-        }
-        let mut batch = self.batch();
-        batch.set_finished_height(height);
-        batch.commit()
+        let head = self.factory.best_block_number()?;
+        self.factory.extension_heights().raise_to(&self.name, height, head, || {
+            let mut rows = Batch::default();
+            rows.put(Column::Meta, meta::extension_key(&self.name), height.to_be_bytes());
+            rows.write_synced(self.factory.db(), "extension height")
+        })
     }
 
     pub(super) const fn factory(&self) -> &ProviderFactory {

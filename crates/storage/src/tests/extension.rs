@@ -102,8 +102,9 @@ fn a_batch_holds_rows_and_height_together() {
     let store = chain.factory.extension("egress").unwrap();
     assert_eq!(store.finished_height(), Some(2));
     assert_eq!(store.get("row").unwrap().as_deref(), Some(b"two".as_slice()));
-    store.set_finished_height(2).unwrap();
     store.set_finished_height(3).unwrap();
+    store.set_finished_height(2).unwrap();
+    assert!(matches!(store.set_finished_height(4), Err(ProviderError::ExtensionHeight { .. })));
     assert_eq!(chain.factory.finished_heights(), [("egress".to_owned(), 3)].into());
 }
 
