@@ -79,9 +79,10 @@ fn dashboard_and_alerts_ask_for_metrics_that_exist() {
 
 #[test]
 fn names_follow_the_convention() {
-    const UNITS: [&str; 10] = [
+    const UNITS: [&str; 11] = [
         "_total",
         "_bytes",
+        "_blocks",
         "_seconds",
         "_transactions",
         "_senders",
