@@ -1,8 +1,10 @@
 //! From a final block to the database, the pool and those who listen.
 
 use crate::{EngineError, driver::observe};
+use alloy_primitives::Address;
 use peruri_chainspec::ChainSpec;
 use peruri_ibft2::{ExtraData, Seal, seal_digest, sealing::seal_header};
+use peruri_payload::lane;
 use peruri_primitives::{RecoveredBlock, SealedHeader};
 use peruri_storage::{CommitExtras, ExecutedBlock, ProviderFactory, RoundRecord};
 use peruri_txpool::{CanonicalStateUpdate, TransactionPool};
@@ -17,6 +19,8 @@ pub(crate) struct Committer {
     pub(crate) chain_spec: Arc<ChainSpec>,
     pub(crate) provider: ProviderFactory,
     pub(crate) pool: Arc<dyn TransactionPool>,
+    /// See [`EngineConfig::lane_gas_share`](crate::EngineConfig::lane_gas_share).
+    pub(crate) lane_gas_share: u8,
 }
 
 /// What goes into the batch of a block beside it.
@@ -46,6 +50,7 @@ impl Committer {
             .into_iter()
             .map(|(height, seals)| self.with_late_seals(height, seals))
             .collect::<Result<Vec<_>, _>>()?;
+        self.watch_lane(&block, &last.rounds.proposer)?;
         let extras = CommitExtras {
             rounds: Some(last.rounds),
             sign_record_seq: last.sign_record_seq,
@@ -54,6 +59,21 @@ impl Committer {
         self.provider.commit_block_with(&block, &extras)?;
         self.update_pool(&block);
         Ok(block)
+    }
+
+    /// Counts what the block leaves out of the lane of the transparency log. To take it first is the
+    /// proposer's policy and no rule, so nothing follows from it. Store and pool still stand on the
+    /// parent.
+    fn watch_lane(&self, block: &ExecutedBlock, proposer: &Address) -> Result<(), EngineError> {
+        // Here for a whole block: gossip has brought it everywhere.
+        let Some(entered_by) = block.number().checked_sub(2) else { return Ok(()) };
+        let waiting = self.pool.lane_due(entered_by);
+        if !waiting.is_empty() {
+            let due = lane::judge(waiting, &*self.provider.latest()?)?;
+            let left_out = lane::left_out(&due, &block.recovered_block, self.lane_gas_share);
+            observe::lane_skipped(proposer, left_out);
+        }
+        Ok(())
     }
 
     /// The stored header of `height` with more seals; `None` if it is not stored here or none is new.

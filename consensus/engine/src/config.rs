@@ -12,6 +12,8 @@ pub struct EngineConfig {
     pub gas_limit_target: Option<u64>,
     /// Time to fill a block.
     pub build_budget: Duration,
+    /// Percent of a block's gas limit that the lane of the transparency log may have.
+    pub lane_gas_share: u8,
     /// File to which all consensus messages are written, for tests.
     pub message_log: Option<PathBuf>,
 }

@@ -168,6 +168,7 @@ impl Proposer {
     ) -> Result<ExecutedBlock, BuildError> {
         let outcome = self.build_best(arguments, max_transactions)?;
         self.pool.remove_transactions(&outcome.invalid);
+        self.pool.lane_reverted(&outcome.reverted);
         Ok(outcome.assembled.executed)
     }
 
@@ -177,7 +178,12 @@ impl Proposer {
         max_transactions: usize,
     ) -> Result<BuildOutcome, BuildError> {
         let deadline = Instant::now().checked_add(self.config.build_budget);
-        let limits = BuildLimits { max_transactions, deadline, ..arguments.limits };
+        let limits = BuildLimits {
+            max_transactions,
+            deadline,
+            lane_gas_share: self.config.lane_gas_share,
+            ..arguments.limits
+        };
         let arguments = BuildArguments { limits, ..arguments.clone() };
         let state = self.provider.latest().map_err(peruri_evm::ExecutionError::from)?;
         self.builder.build(&arguments, &*state, self.pool.best_transactions())

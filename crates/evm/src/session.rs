@@ -7,7 +7,7 @@ use alloy_eips::{
 };
 use alloy_evm::{
     Evm, EvmEnv,
-    block::{BlockExecutor, BlockExecutorFactory, TxResult},
+    block::{BlockExecutor, BlockExecutorFactory, CommitChanges, TxResult},
     eth::{EthBlockExecutionCtx, EthBlockExecutor, EthEvmContext},
 };
 use alloy_hardforks::EthereumHardforks;
@@ -140,15 +140,38 @@ impl<'a, I: Inspector<EthEvmContext<SessionDb<'a>>>> BlockSession<'a, I> {
         &mut self,
         tx: Recovered<&TransactionSigned>,
     ) -> Result<TransactionOutcome, ExecutionError> {
+        self.execute(tx, |_| true)
+    }
+
+    /// Executes the next transaction, but leaves it out of the block if it is reverted or halts: then
+    /// nothing changed, and the outcome has no gas.
+    ///
+    /// # Errors
+    /// As [`execute_transaction`](Self::execute_transaction).
+    pub fn execute_successful(
+        &mut self,
+        tx: Recovered<&TransactionSigned>,
+    ) -> Result<TransactionOutcome, ExecutionError> {
+        self.execute(tx, |success| success)
+    }
+
+    /// Executes the next transaction; `keep` says by its success whether it belongs to the block.
+    fn execute(
+        &mut self,
+        tx: Recovered<&TransactionSigned>,
+        keep: fn(bool) -> bool,
+    ) -> Result<TransactionOutcome, ExecutionError> {
         let transaction: &TransactionSigned = tx.inner();
         let at: (usize, TxHash) = (self.executor.receipts().len(), *transaction.tx_hash());
         let mut success = false;
         let gas = self
             .executor
-            .execute_transaction_with_result_closure(tx, |done| {
+            .execute_transaction_with_commit_condition(tx, |done| {
                 success = done.result().result.is_success();
+                if keep(success) { CommitChanges::Yes } else { CommitChanges::No }
             })
             .map_err(|error| ExecutionError::sort(error, self.failure.get(), Some(at)))?;
+        let Some(gas) = gas else { return Ok(TransactionOutcome { gas_used: 0, success }) };
         self.count(transaction)?;
         Ok(TransactionOutcome { gas_used: gas.tx_gas_used(), success })
     }

@@ -5,14 +5,17 @@ use crate::{
     config::Config,
     consensus::{self, ConsensusHandles},
     environment::{self, LoadedChain},
+    exex::{ExExFuture, Extensions},
     metrics::Readiness,
     rpc,
     tasks::TaskManager,
 };
 use alloy_primitives::Address;
+use jsonrpsee::Methods;
 use peruri_chainspec::ChainSpec;
 use peruri_engine::BlockImporter;
 use peruri_evm::PeruriEvmConfig;
+use peruri_exex::ExExContext;
 use peruri_ibft2::Ibft2Schedule;
 use peruri_storage::ProviderFactory;
 use peruri_txpool::{BlockInfo, JournalSync, Pool, PoolConfig, SenderPermissions, SubPoolLimit};
@@ -27,6 +30,17 @@ use tracing::info;
 pub struct NodeBuilder {
     config: Config,
     chain: LoadedChain,
+    extensions: Extensions,
+    rpc: rpc::ExtraModules,
+}
+
+/// The parts of a node that extensions and their RPC methods work with.
+#[derive(Debug, Clone)]
+pub struct NodeComponents {
+    /// The store.
+    pub provider: ProviderFactory,
+    /// The pool.
+    pub pool: Pool,
 }
 
 /// A node whose parts run.
@@ -52,7 +66,47 @@ impl NodeBuilder {
     /// If the genesis file is bad.
     pub fn new(config: Config) -> eyre::Result<Self> {
         let chain = environment::load_chain(&config.chain)?;
-        Ok(Self { config, chain })
+        Ok(Self {
+            config,
+            chain,
+            extensions: Extensions::default(),
+            rpc: rpc::ExtraModules::default(),
+        })
+    }
+
+    /// Installs an execution extension (`peruri_exex`) under a name of its own: 1 to 64 characters of
+    /// `a-z`, `0-9`, `-` and `_`.
+    ///
+    /// `exex` prepares the extension before the node does anything else, and gives the future that
+    /// runs as long as the node: when it fails, or ends before the node stops, the node stops and
+    /// names it.
+    #[must_use]
+    pub fn install_exex<Prepared, Running>(
+        mut self,
+        name: &'static str,
+        exex: impl FnOnce(ExExContext, NodeComponents) -> Prepared + Send + 'static,
+    ) -> Self
+    where
+        Prepared: Future<Output = eyre::Result<Running>> + Send + 'static,
+        Running: Future<Output = eyre::Result<()>> + Send + 'static,
+    {
+        self.extensions.add(name, |context, components| {
+            let prepared = exex(context, components);
+            Box::pin(async move { Ok(Box::pin(prepared.await?) as ExExFuture) })
+        });
+        self
+    }
+
+    /// Adds JSON-RPC methods to a namespace, new or existing. The authenticated server offers them,
+    /// a public one if its configuration names the namespace.
+    #[must_use]
+    pub fn extend_rpc_modules(
+        mut self,
+        namespace: &'static str,
+        methods: impl FnOnce(&NodeComponents) -> eyre::Result<Methods> + Send + 'static,
+    ) -> Self {
+        self.rpc.add(namespace, methods);
+        self
     }
 
     /// Opens everything and starts the tasks.
@@ -63,17 +117,20 @@ impl NodeBuilder {
         peruri_primitives::assert_libsecp256k1().map_err(|got| {
             eyre::eyre!("senders would be recovered by {got}: build with libsecp256k1")
         })?;
-        let Self { config, chain } = self;
+        let Self { config, chain, extensions, rpc: extra } = self;
         let lock = environment::lock(&config.data_dir())?;
         let provider = environment::open_database(&config, chain.spec.clone())?;
         environment::check_state(&provider)?;
         announce(&config, &chain.spec, &provider)?;
         let pool = open_pool(&config, &chain.spec, &provider)?;
+        let components = NodeComponents { provider: provider.clone(), pool: pool.clone() };
         let mut tasks = TaskManager::new();
+        // Before the first block can be committed.
+        extensions.start(&components, &mut tasks).await?;
         let consensus =
             consensus::start(&config, &chain.spec, &provider, &pool, &mut tasks).await?;
         let consensus = Arc::new(consensus);
-        let rpc = rpc::start(&config, &provider, &pool, consensus.clone(), &mut tasks).await?;
+        let rpc = rpc::start(&config, &components, consensus.clone(), extra, &mut tasks).await?;
         Ok(Node { tasks, provider, pool, rpc, consensus, _lock: lock })
     }
 }
@@ -139,7 +196,7 @@ pub(crate) fn validators(
     Arc::new(StoredValidators::new(provider.clone(), Arc::new(schedule.clone())))
 }
 
-fn open_pool(
+pub(crate) fn open_pool(
     config: &Config,
     spec: &Arc<ChainSpec>,
     provider: &ProviderFactory,

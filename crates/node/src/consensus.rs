@@ -51,6 +51,7 @@ pub(crate) async fn start(
         info!(target: "node", "no config.ibft2 in the genesis: the chain is served, not continued");
         return Ok(ConsensusHandles::default());
     };
+    check_lane(config)?;
     let schedule = Arc::new(schedule.clone());
     let key = environment::load_key(config)?;
     let source = validators(&schedule, provider);
@@ -100,10 +101,18 @@ pub(crate) async fn start(
     })
 }
 
+fn check_lane(config: &Config) -> Result<(), UsageError> {
+    match config.lane.gas_share {
+        0..=100 => Ok(()),
+        share => Err(UsageError::new(format!("--lane.gas-share {share}: at most 100 percent"))),
+    }
+}
+
 fn engine_config(config: &Config) -> EngineConfig {
     EngineConfig {
         vanity: sealing::vanity(config.builder.extradata.as_bytes()),
         gas_limit_target: config.builder.gaslimit,
+        lane_gas_share: config.lane.gas_share,
         build_budget: Duration::from_millis(config.builder.deadline_ms),
         message_log: config.debug.message_log.clone(),
     }

@@ -9,6 +9,7 @@ pub mod config;
 mod consensus;
 mod descriptors;
 pub mod environment;
+mod exex;
 mod gossip;
 pub mod logging;
 mod metrics;
@@ -18,7 +19,7 @@ mod rpc;
 mod status;
 pub mod tasks;
 
-pub use builder::{Node, NodeBuilder};
+pub use builder::{Node, NodeBuilder, NodeComponents};
 pub use rpc::RpcAddresses;
 
 // Cargo joins the features of all packages of a build, so a node beside the simulator of seeded bugs

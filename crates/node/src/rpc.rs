@@ -1,21 +1,22 @@
 //! The RPC servers, wired to the node's parts.
 
 use crate::{
+    builder::NodeComponents,
     cli::{exit::OrUsage, jwt::read_secret, keys::write_private},
     config::{Config, RpcConfig},
     consensus::ConsensusHandles,
     tasks::TaskManager,
 };
 use alloy_rpc_types_engine::JwtSecret;
+use jsonrpsee::Methods;
 use peruri_chainspec::ChainSpec;
 use peruri_evm::PeruriEvmConfig;
 use peruri_rpc::{
     AuthConfig, EndpointConfig, NoPendingBlock, RpcHandles, RpcLimits, RpcServerBuilder,
     RpcServerConfig,
 };
-use peruri_storage::ProviderFactory;
-use peruri_txpool::Pool;
 use std::{
+    fmt,
     net::{IpAddr, SocketAddr},
     sync::Arc,
     time::Duration,
@@ -32,14 +33,37 @@ pub struct RpcAddresses {
     pub auth: Option<SocketAddr>,
 }
 
+type MakeMethods = Box<dyn FnOnce(&NodeComponents) -> eyre::Result<Methods> + Send>;
+
+/// Methods that are added to the node's own.
+#[derive(Default)]
+pub(crate) struct ExtraModules(Vec<(&'static str, MakeMethods)>);
+
+impl fmt::Debug for ExtraModules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(namespace, _)| namespace)).finish()
+    }
+}
+
+impl ExtraModules {
+    pub(crate) fn add(
+        &mut self,
+        namespace: &'static str,
+        methods: impl FnOnce(&NodeComponents) -> eyre::Result<Methods> + Send + 'static,
+    ) {
+        self.0.push((namespace, Box::new(methods)));
+    }
+}
+
 /// Starts the configured servers.
 pub(crate) async fn start(
     config: &Config,
-    provider: &ProviderFactory,
-    pool: &Pool,
+    components: &NodeComponents,
     consensus: Arc<ConsensusHandles>,
+    extra: ExtraModules,
     tasks: &mut TaskManager,
 ) -> eyre::Result<RpcAddresses> {
+    let NodeComponents { provider, pool } = components;
     let handles = RpcHandles {
         factory: provider.clone(),
         pool: Arc::new(pool.clone()),
@@ -53,10 +77,11 @@ pub(crate) async fn start(
         status: consensus,
         client_version: client_version(),
     };
-    let servers = RpcServerBuilder::new(server_config(config, provider.chain_spec())?, handles)
-        .start()
-        .await
-        .or_usage("RPC servers")?;
+    let mut servers = RpcServerBuilder::new(server_config(config, provider.chain_spec())?, handles);
+    for (namespace, methods) in extra.0 {
+        servers = servers.extend_rpc_modules(namespace, methods(components)?);
+    }
+    let servers = servers.start().await.or_usage("RPC servers")?;
     let addresses = RpcAddresses {
         http: servers.http_addr(),
         ws: servers.ws_addr(),

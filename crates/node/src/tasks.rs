@@ -2,10 +2,12 @@
 //! the others.
 
 use eyre::eyre;
-use std::{any::Any, future::Future};
+use std::{any::Any, borrow::Cow, future::Future};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
+
+type Name = Cow<'static, str>;
 
 /// Starts tasks and stops all of them together.
 ///
@@ -13,8 +15,8 @@ use tracing::{error, info};
 /// fails, or panics, the node stops and says which.
 #[derive(Debug, Default)]
 pub struct TaskManager {
-    tasks: JoinSet<(&'static str, eyre::Result<()>)>,
-    names: std::collections::HashMap<tokio::task::Id, &'static str>,
+    tasks: JoinSet<(Name, eyre::Result<()>)>,
+    names: std::collections::HashMap<tokio::task::Id, Name>,
     shutdown: CancellationToken,
 }
 
@@ -32,10 +34,12 @@ impl TaskManager {
     /// Starts a critical task.
     pub fn spawn_critical(
         &mut self,
-        name: &'static str,
+        name: impl Into<Cow<'static, str>>,
         task: impl Future<Output = eyre::Result<()>> + Send + 'static,
     ) {
-        let handle = self.tasks.spawn(async move { (name, task.await) });
+        let name = name.into();
+        let named = name.clone();
+        let handle = self.tasks.spawn(async move { (named, task.await) });
         self.names.insert(handle.id(), name);
     }
 
@@ -67,7 +71,7 @@ impl TaskManager {
             Ok((_, (name, Ok(())))) => Err(eyre!("critical task {name} ended unexpectedly")),
             Ok((_, (name, Err(error)))) => Err(error.wrap_err(format!("critical task {name}"))),
             Err(error) => {
-                let name = self.names.get(&error.id()).copied().unwrap_or("unknown");
+                let name = self.names.get(&error.id()).map_or("unknown", |name| &**name);
                 Err(eyre!("critical task {name} panicked: {}", panic_message(error)))
             }
         };
@@ -78,7 +82,7 @@ impl TaskManager {
     }
 }
 
-type Ended = Result<(tokio::task::Id, (&'static str, eyre::Result<()>)), tokio::task::JoinError>;
+type Ended = Result<(tokio::task::Id, (Name, eyre::Result<()>)), tokio::task::JoinError>;
 
 fn panic_message(error: tokio::task::JoinError) -> String {
     match error.try_into_panic() {

@@ -79,9 +79,11 @@ fn dashboard_and_alerts_ask_for_metrics_that_exist() {
 
 #[test]
 fn names_follow_the_convention() {
-    const UNITS: [&str; 10] = [
+    const UNITS: [&str; 12] = [
         "_total",
         "_bytes",
+        "_blocks",
+        "_ratio",
         "_seconds",
         "_transactions",
         "_senders",

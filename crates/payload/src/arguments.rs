@@ -24,11 +24,22 @@ pub struct BuildLimits {
     pub max_bytes: usize,
     /// Transactions.
     pub max_transactions: usize,
+    /// Percent of the block's gas limit that the lane may have. What is left of the lane then takes
+    /// its turns with all others.
+    pub lane_gas_share: u8,
 }
 
+/// Percent of a block's gas limit that the lane may have unless the operator says otherwise.
+pub const DEFAULT_LANE_GAS_SHARE: u8 = 50;
+
 impl BuildLimits {
-    /// No bound but `max_bytes`.
+    /// No bound but `max_bytes`, and the usual share of the lane.
     pub const fn bytes(max_bytes: usize) -> Self {
-        Self { deadline: None, max_bytes, max_transactions: usize::MAX }
+        Self {
+            deadline: None,
+            max_bytes,
+            max_transactions: usize::MAX,
+            lane_gas_share: DEFAULT_LANE_GAS_SHARE,
+        }
     }
 }

@@ -6,6 +6,8 @@
 //!
 //! | what happens to a transaction | what the builder does |
 //! |---|---|
+//! | it belongs to the [lane] of the transparency log | takes it first, within the lane's share of the gas |
+//! | it belongs to the lane and is reverted | leaves it out, with its descendants, and names it |
 //! | it is invalid on this state | leaves it out, with its descendants, and goes on |
 //! | it does not fit into the gas or bytes that are left | leaves it, with its descendants, for a later block |
 //! | executing it panics | gives up and names it ([`BuildError::Panicked`]) |
@@ -16,8 +18,9 @@
 mod arguments;
 mod builder;
 mod error;
+pub mod lane;
 mod metrics;
 
-pub use arguments::{BuildArguments, BuildLimits};
+pub use arguments::{BuildArguments, BuildLimits, DEFAULT_LANE_GAS_SHARE};
 pub use builder::{BuildOutcome, PayloadBuilder, StopReason};
 pub use error::BuildError;

@@ -29,6 +29,7 @@ mod config;
 mod context;
 mod error;
 mod eth;
+mod exex;
 mod ibft;
 mod json;
 mod node;

@@ -175,6 +175,23 @@ pub enum ProviderError {
         /// Oldest block for which the answer exists.
         oldest: u64,
     },
+    /// No name of an extension.
+    #[error("{0:?} is no name of an extension: 1 to 64 characters of a-z, 0-9, - and _")]
+    ExtensionName(String),
+    /// The finished height of an extension would fall, or lead the chain.
+    #[error(
+        "extension {name} cannot have finished block {got}: it stands at {lowest}, the head is {highest}"
+    )]
+    ExtensionHeight {
+        /// Name of the extension.
+        name: String,
+        /// Height that was to be set.
+        got: u64,
+        /// Its height so far.
+        lowest: u64,
+        /// Number of the committed head.
+        highest: u64,
+    },
     /// A contract's code is missing.
     #[error("code {0} is not in the database")]
     CodeNotFound(B256),

@@ -13,12 +13,15 @@
 //!   at block `N` is one seek.
 //! - **Windows**: state, proofs and receipts of old blocks may be dropped
 //!   ([`HistoryWindows`]); a read outside is [`ProviderError::OutsideWindow`], never a wrong answer.
+//! - **Extensions** keep rows and their height in synced batches of their own ([`ExtensionStore`]);
+//!   history they have not read yet is not pruned.
 //! - **Failure**: a failed write or sync is fatal ([`ProviderError::is_fatal`]); afterwards every
 //!   write is refused until the database is opened again.
 
 mod codecs;
 mod db;
 mod error;
+mod extension;
 mod index;
 mod options;
 mod plog;
@@ -30,6 +33,7 @@ mod tools;
 mod types;
 
 pub use error::{ProviderError, ProviderResult};
+pub use extension::{ExtensionBatch, ExtensionRow, ExtensionRows, ExtensionStore, ExtensionView};
 pub use index::{BlockBitmap, LogTerm};
 pub use options::{DbOptions, HistoryWindows};
 pub use plog::{

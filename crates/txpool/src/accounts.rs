@@ -1,6 +1,10 @@
 //! What the pool needs of the state: the sender's account.
 
 use alloy_primitives::{Address, KECCAK256_EMPTY, U256};
+use peruri_plog::{
+    PLOG_ADDRESS,
+    layout::{SourceSigner, SourceSlots},
+};
 use peruri_storage::{ProviderFactory, ProviderResult, StateProvider};
 
 /// Kind of code an account has.
@@ -35,6 +39,13 @@ pub trait AccountReader: Send + Sync + 'static {
     /// # Errors
     /// What the database said, as text: the pool hands it on.
     fn accounts(&self, addresses: &[Address]) -> Result<Vec<PoolAccount>, String>;
+
+    /// The signer of a source of the transparency log; `None` if the source is unknown or switched
+    /// off, or there is no log.
+    ///
+    /// # Errors
+    /// What the database said, as text.
+    fn source_signer(&self, source: u32) -> Result<Option<Address>, String>;
 }
 
 impl AccountReader for ProviderFactory {
@@ -44,6 +55,15 @@ impl AccountReader for ProviderFactory {
             addresses.iter().map(|address| read_account(&state, address)).collect()
         };
         read().map_err(|error| error.to_string())
+    }
+
+    fn source_signer(&self, source: u32) -> Result<Option<Address>, String> {
+        let read = || -> ProviderResult<SourceSigner> {
+            let slot = SourceSlots::new(source).signer();
+            Ok(SourceSigner::unpack(self.latest()?.storage(PLOG_ADDRESS, slot.into())?))
+        };
+        let source = read().map_err(|error| error.to_string())?;
+        Ok(source.active.then_some(source.signer))
     }
 }
 

@@ -51,6 +51,7 @@ pub struct BestTransactions {
     cursors: Vec<Cursor>,
     position: usize,
     skip_blobs: bool,
+    lane: Vec<Arc<ValidPoolTransaction>>,
 }
 
 impl BestTransactions {
@@ -65,6 +66,7 @@ impl BestTransactions {
             .filter(|entry| entry.counts[SubPool::Pending.index()] > 0)
             .map(Cursor::new)
             .collect();
+        let lane = guard.lane_transactions();
         drop(guard);
         cursors.sort_unstable_by_key(|cursor| (cursor.class, cursor.ticket));
         let attributes = attributes.unwrap_or(BestTransactionsAttributes {
@@ -72,7 +74,23 @@ impl BestTransactions {
             blob_fee: block.next_blob_fee,
         });
         // The first call of `next` starts the first round.
-        Self { state, attributes, position: cursors.len(), cursors, skip_blobs: false }
+        Self { state, attributes, position: cursors.len(), cursors, skip_blobs: false, lane }
+    }
+
+    /// The transactions of the lane: of each sender the first ones, in the order of their nonces. They
+    /// come as ordinary ones too, unless [`begin_after`](Self::begin_after) says that they are taken.
+    pub fn take_lane(&mut self) -> Vec<Arc<ValidPoolTransaction>> {
+        std::mem::take(&mut self.lane)
+    }
+
+    /// Begins the turns of a sender after `transaction`, which the block has already. For use before
+    /// the first turn.
+    pub fn begin_after(&mut self, transaction: &ValidPoolTransaction) {
+        let sender = transaction.sender();
+        if let Some(cursor) = self.cursors.iter_mut().find(|cursor| cursor.address == sender) {
+            cursor.ahead.clear();
+            cursor.next_nonce = transaction.nonce().saturating_add(1);
+        }
     }
 
     /// Leaves out the sender of `transaction` from here on: the transaction is invalid or does not

@@ -54,6 +54,12 @@ pub struct PoolConfig {
     pub max_evicted: usize,
     /// Blocks after which a transaction that is still queued is dropped.
     pub queued_lifetime_blocks: u64,
+    /// Transactions in the lane of the transparency log.
+    pub max_lane_txs: usize,
+    /// Bytes of memory that one source's transactions in the lane may take.
+    pub max_lane_source_bytes: usize,
+    /// Blocks for which a transaction stays in the lane although it is reverted while they are built.
+    pub lane_revert_blocks: u64,
     /// Batches a slow listener may lag behind before it loses the oldest.
     pub listener_capacity: usize,
 }
@@ -71,7 +77,8 @@ impl Default for PoolConfig {
             max_blob_bytes: 64 * MIB,
             price_bump: 10,
             blob_price_bump: 100,
-            max_tx_bytes: 128 * 1024,
+            // An append of 1,024 entries is 143,600 bytes.
+            max_tx_bytes: 160 * 1024,
             max_blob_tx_bytes: 2 * MIB,
             max_authorizations: 32,
             max_inflight_delegated: 1,
@@ -79,6 +86,9 @@ impl Default for PoolConfig {
             eviction_blocks: 100,
             max_evicted: 8_192,
             queued_lifetime_blocks: 1_800,
+            max_lane_txs: 1_024,
+            max_lane_source_bytes: 16 * MIB,
+            lane_revert_blocks: 10,
             listener_capacity: 256,
         }
     }

@@ -191,6 +191,12 @@ pub enum PoolErrorKind {
     /// No room.
     #[error("txpool is full")]
     TxPoolOverflow,
+    /// The lane has no room for another append of this source.
+    #[error("the lane of source {source_id} is full")]
+    LaneFull {
+        /// Number of the source.
+        source_id: u32,
+    },
     /// The transaction was evicted because it broke block building.
     #[error("transaction was evicted: not taken again before block {until}")]
     Evicted {

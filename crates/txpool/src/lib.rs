@@ -10,6 +10,7 @@
 //! * **Order** ([`BestTransactions`]): senders in turn. A sender that was served goes to the end of
 //!   the line, a new one joins at the end, listed senders come before unlisted ones. A flood from
 //!   many fresh accounts therefore delays nobody who already stands in line.
+//! * **Lane**: appends of the transparency log's sources are told apart, since blocks take them first.
 //! * **Permission** ([`SenderPermissions`]): where the base fee is zero a fee keeps nobody out, so
 //!   only listed senders enter, unless the pool is open.
 //! * **Bounds**: transactions per sender, count and bytes per sub-pool, blobs, unlisted external

@@ -11,6 +11,7 @@ pub(crate) struct PoolMetrics {
     bytes: Gauge,
     blob_bytes: Gauge,
     senders: Gauge,
+    lane: Gauge,
     pub(crate) inserted: Counter,
     pub(crate) replaced: Counter,
     pub(crate) refused: Counter,
@@ -34,6 +35,7 @@ impl PoolMetrics {
             bytes: gauge!("peruri_txpool_memory_bytes"),
             blob_bytes: gauge!("peruri_txpool_blob_bytes"),
             senders: gauge!("peruri_txpool_senders"),
+            lane: gauge!("peruri_txpool_lane_transactions"),
             inserted: counter!("peruri_txpool_inserted_transactions_total"),
             replaced: counter!("peruri_txpool_replaced_transactions_total"),
             refused: counter!("peruri_txpool_refused_transactions_total"),
@@ -56,5 +58,6 @@ impl PoolMetrics {
         self.bytes.set((size.pending_size + size.basefee_size + size.queued_size) as f64);
         self.blob_bytes.set(size.blobs_size as f64);
         self.senders.set(size.senders as f64);
+        self.lane.set(size.lane as f64);
     }
 }

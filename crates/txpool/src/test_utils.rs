@@ -12,6 +12,7 @@ use crate::{
 use alloy_consensus::{Signed, TxEip1559, transaction::Recovered};
 use alloy_primitives::{Address, Signature, TxHash, TxKind, U256, map::AddressMap};
 use parking_lot::RwLock;
+use peruri_evm::plog::AppendCall;
 use revm::primitives::hardfork::SpecId;
 use std::{sync::Arc, time::Instant};
 
@@ -41,6 +42,7 @@ pub(crate) struct Draft {
     pub(crate) gas: u64,
     pub(crate) origin: TransactionOrigin,
     pub(crate) authorities: Vec<Address>,
+    pub(crate) lane: Option<AppendCall>,
 }
 
 pub(crate) fn draft(sender: u64, nonce: u64) -> Draft {
@@ -53,6 +55,7 @@ pub(crate) fn draft(sender: u64, nonce: u64) -> Draft {
         gas: 21_000,
         origin: TransactionOrigin::External,
         authorities: Vec::new(),
+        lane: None,
     }
 }
 
@@ -86,6 +89,7 @@ impl Draft {
             self.origin,
             self.authorities.clone().into_boxed_slice(),
             Instant::now(),
+            self.lane,
         ))
     }
 }

@@ -88,6 +88,8 @@ pub struct PoolSize {
     pub blobs_size: usize,
     /// Senders.
     pub senders: usize,
+    /// Transactions of the lane.
+    pub lane: usize,
 }
 
 impl PoolSize {
@@ -179,6 +181,14 @@ pub trait TransactionPool: Send + Sync + 'static {
     /// Transactions that become pending from now on, in batches. A listener that falls too far
     /// behind is told how many batches it lost.
     fn pending_transactions_listener(&self) -> PendingTransactionsReceiver;
+
+    /// Executable transactions of the lane that were here when block `entered_by` was the last one, and
+    /// were never reverted: what a proposer should have, in the order of senders and nonces.
+    fn lane_due(&self, entered_by: u64) -> Vec<Arc<ValidPoolTransaction>>;
+
+    /// Notes that transactions of the lane were reverted while a block was built. Those that are for
+    /// [`lane_revert_blocks`](crate::PoolConfig::lane_revert_blocks) blocks are ordinary ones then.
+    fn lane_reverted(&self, hashes: &[TxHash]);
 
     /// Removes transactions, e.g. because execution found them invalid. What depends on them waits.
     fn remove_transactions(&self, hashes: &[TxHash]) -> Vec<Arc<ValidPoolTransaction>>;

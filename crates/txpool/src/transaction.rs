@@ -2,6 +2,7 @@
 
 use alloy_consensus::{InMemorySize, Transaction, Typed2718, transaction::Recovered};
 use alloy_primitives::{Address, TxHash, U256};
+use peruri_evm::plog::AppendCall;
 use peruri_primitives::TransactionSigned;
 use std::time::Instant;
 
@@ -35,6 +36,7 @@ pub struct ValidPoolTransaction {
     pub(crate) origin: TransactionOrigin,
     pub(crate) authorities: Box<[Address]>,
     pub(crate) timestamp: Instant,
+    pub(crate) lane: Option<AppendCall>,
 }
 
 /// What a transaction costs in the pool beside itself: its places in the maps.
@@ -47,6 +49,7 @@ impl ValidPoolTransaction {
         origin: TransactionOrigin,
         authorities: Box<[Address]>,
         timestamp: Instant,
+        lane: Option<AppendCall>,
     ) -> Self {
         let tx = transaction.inner();
         let size = tx.size() + size_of_val(&*authorities) + OVERHEAD;
@@ -58,6 +61,7 @@ impl ValidPoolTransaction {
             origin,
             authorities,
             timestamp,
+            lane,
             transaction,
         }
     }
@@ -145,6 +149,12 @@ impl ValidPoolTransaction {
     /// When it entered the pool.
     pub const fn timestamp(&self) -> Instant {
         self.timestamp
+    }
+
+    /// What it appends, if it is one for the lane: by its form, and because its sender was the signer
+    /// of that active source when it entered.
+    pub const fn lane(&self) -> Option<AppendCall> {
+        self.lane
     }
 
     /// Accounts whose code it sets (EIP-7702).

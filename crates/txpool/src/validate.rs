@@ -7,7 +7,9 @@ use alloy_consensus::{
 use alloy_eips::{
     Decodable2718, eip4844::env_settings::EnvKzgSettings, eip7594::BlobTransactionSidecarVariant,
 };
-use alloy_primitives::{Address, keccak256};
+use alloy_primitives::{Address, TxKind, keccak256};
+use peruri_evm::plog::AppendCall;
+use peruri_plog::PLOG_ADDRESS;
 use peruri_primitives::{PooledTransaction, TransactionSigned};
 use revm::primitives::{eip3860::MAX_INITCODE_SIZE, hardfork::SpecId};
 use std::sync::Arc;
@@ -187,6 +189,16 @@ pub(crate) fn authorities(tx: &PooledTransaction) -> Box<[Address]> {
     authorities.sort_unstable();
     authorities.dedup();
     authorities.into_boxed_slice()
+}
+
+/// What `tx` appends to the transparency log, if it has the form of the lane's transactions: type 2,
+/// without value, to the log itself.
+pub(crate) fn append_call(tx: &PooledTransaction) -> Option<AppendCall> {
+    let tx = tx.as_eip1559()?.tx();
+    if tx.to != TxKind::Call(PLOG_ADDRESS) || !tx.value.is_zero() {
+        return None;
+    }
+    AppendCall::decode(&tx.input)
 }
 
 /// Hash to report for bytes that did not decode.

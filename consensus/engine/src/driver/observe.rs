@@ -42,6 +42,14 @@ pub(crate) fn seal(validator: &Address) {
     counter!("peruri_consensus_seals_total", "validator" => name(validator)).increment(1);
 }
 
+/// A final block of `validator` leaves out so many of the lane's transactions that it should hold.
+pub(crate) fn lane_skipped(validator: &Address, transactions: u64) {
+    if transactions > 0 {
+        counter!("peruri_consensus_lane_skipped_total", "validator" => name(validator))
+            .increment(transactions);
+    }
+}
+
 /// A block was built, or one of somebody else was found valid, this long after the height began.
 pub(super) fn proposal_ready(after: Duration) {
     histogram!("peruri_consensus_proposal_seconds").record(after);

@@ -80,6 +80,7 @@ impl Driver {
                 chain_spec: parts.chain_spec,
                 provider: parts.provider,
                 pool: parts.pool.clone(),
+                lane_gas_share: parts.config.lane_gas_share,
             },
             space: Arc::new(DiskSpace::new(parts.data_dir.clone(), parts.min_free_bytes)),
             candidates: Candidates::default(),

@@ -13,6 +13,7 @@
 //! | `account` | words of the account, events |
 //! | `append`, `govern`, `read` | the functions |
 //! | `capture` | the entries of a block, for the node's index |
+//! | `lane` | what a call appends, without a state |
 //! | `activation` | the account's creation in a running chain, and the check at start |
 //! | `governance` | the governance contract in a genesis allocation |
 //! | [`abi`] | bindings of the contracts |
@@ -46,6 +47,7 @@ mod capture;
 mod gas;
 mod govern;
 mod governance;
+mod lane;
 mod precompile;
 mod read;
 mod stop;
@@ -54,4 +56,5 @@ pub(crate) use activation::Activation;
 pub use activation::{PlogAccountError, check_plog_account};
 pub(crate) use capture::Capture;
 pub use governance::{BadMembers, GOVERNANCE_ADDRESS, MOST_MEMBERS, governance_account};
+pub use lane::AppendCall;
 pub(crate) use precompile::precompile;

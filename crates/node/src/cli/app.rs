@@ -16,7 +16,7 @@ use super::{
     plog::PlogCommand,
     validator::ValidatorCommand,
 };
-use crate::{config::DataArgs, logging::LogArgs};
+use crate::{NodeBuilder, config::DataArgs, logging::LogArgs};
 use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -57,14 +57,20 @@ enum Command {
 impl Cli {
     /// Parses the command line, runs the verb and reports what went wrong.
     pub fn main() -> ExitCode {
-        let cli = Self::parse();
-        exit::finish(cli.run())
+        Self::main_with(|builder| builder)
     }
 
-    fn run(self) -> eyre::Result<()> {
+    /// The same for a program whose node has more than the plain one: `extend` installs extensions and
+    /// adds RPC methods.
+    pub fn main_with(extend: impl FnOnce(NodeBuilder) -> NodeBuilder) -> ExitCode {
+        let cli = Self::parse();
+        exit::finish(cli.run(extend))
+    }
+
+    fn run(self, extend: impl FnOnce(NodeBuilder) -> NodeBuilder) -> eyre::Result<()> {
         self.log.init()?;
         match self.command {
-            Command::Node(command) => command.run(self.data),
+            Command::Node(command) => command.run(self.data, extend),
             Command::Init(command) => command.run(self.data),
             Command::Import(command) => command.run(self.data),
             Command::Export(command) => command.run(self.data),

@@ -26,14 +26,18 @@ pub struct NodeCommand {
 }
 
 /// Namespaces that `--dev` offers, and `plog` where the chain has a transparency log.
-const DEV_API: &str = "eth,net,web3,txpool,debug,trace,admin,ibft,rpc";
+const DEV_API: &str = "eth,net,web3,txpool,debug,trace,admin,ibft,exex,rpc";
 
 impl NodeCommand {
-    /// Runs the command until a signal stops the node.
+    /// Runs the command until a signal stops the node. `extend` may add to it.
     ///
     /// # Errors
     /// What could not be opened, or the critical task that failed.
-    pub fn run(self, mut data: DataArgs) -> eyre::Result<()> {
+    pub fn run(
+        self,
+        mut data: DataArgs,
+        extend: impl FnOnce(NodeBuilder) -> NodeBuilder,
+    ) -> eyre::Result<()> {
         if self.dev {
             data.chain.get_or_insert_with(|| "dev".to_owned());
         }
@@ -45,7 +49,7 @@ impl NodeCommand {
         }
         descriptors::raise_limit(&config)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(run(config))
+        runtime.block_on(run(config, extend))
     }
 }
 
@@ -53,19 +57,19 @@ fn open_for_development(config: &mut Config, spec: &ChainSpec) {
     let api = if spec.plog().is_some() { format!("{DEV_API},plog") } else { DEV_API.to_owned() };
     config.http.enabled = true;
     config.ws.enabled = true;
-    config.http.api = Some(api.clone());
-    config.ws.api = Some(api);
+    config.http.api.get_or_insert_with(|| api.clone());
+    config.ws.api.get_or_insert(api);
     // One validator, whose key everybody knows.
     config.network.disable = true;
 }
 
-async fn run(config: Config) -> eyre::Result<()> {
+async fn run(config: Config, extend: impl FnOnce(NodeBuilder) -> NodeBuilder) -> eyre::Result<()> {
     let metrics = match config.metrics.addr {
         Some(addr) => Some((addr, metrics::install()?)),
         None => None,
     };
     let stop = stop_signal()?;
-    let mut node = NodeBuilder::new(config)?.launch().await?;
+    let mut node = extend(NodeBuilder::new(config)?).launch().await?;
     if let Some((addr, recorder)) = metrics {
         let shutdown = node.tasks.shutdown_token();
         let server = metrics::serve(addr, recorder, node.readiness(), shutdown).await?;

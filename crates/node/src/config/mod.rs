@@ -49,6 +49,8 @@ pub struct NodeArgs {
     #[command(flatten)]
     builder: BuilderArgs,
     #[command(flatten)]
+    lane: LaneArgs,
+    #[command(flatten)]
     db: DbArgs,
     #[command(flatten)]
     history: HistoryArgs,
@@ -72,6 +74,7 @@ struct File {
     rpc: RpcArgs,
     txpool: TxPoolArgs,
     builder: BuilderArgs,
+    lane: LaneArgs,
     db: DbArgs,
     history: HistoryArgs,
     consensus: ConsensusArgs,
@@ -101,6 +104,8 @@ pub struct Config {
     pub txpool: TxPoolConfig,
     /// Block production.
     pub builder: BuilderConfig,
+    /// The lane of the transparency log.
+    pub lane: LaneConfig,
     /// The database.
     pub db: DbConfig,
     /// How much history is kept.
@@ -136,6 +141,7 @@ impl Config {
             rpc: node.rpc.over(file.rpc),
             txpool: node.txpool.over(file.txpool),
             builder: node.builder.over(file.builder),
+            lane: node.lane.over(file.lane),
             db: node.db.over(file.db),
             history: node.history.over(file.history),
             consensus: node.consensus.over(file.consensus),

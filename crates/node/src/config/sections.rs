@@ -1,6 +1,7 @@
 //! The options of the node, section by section. Flag prefixes are Reth's where Reth has the option.
 
 use super::macros::options;
+use peruri_payload::DEFAULT_LANE_GAS_SHARE;
 use std::{net::IpAddr, net::Ipv4Addr, net::SocketAddr, path::PathBuf};
 
 options! {
@@ -88,6 +89,15 @@ options! {
     optional {
         gaslimit: u64, "builder.gaslimit", "Gas limit to move towards [default: the parent's]";
     }
+}
+
+options! {
+    /// The lane of the transparency log: appends that blocks take first.
+    LaneArgs => LaneConfig, "Lane of the transparency log"
+    {
+        gas_share: u8 = DEFAULT_LANE_GAS_SHARE, "lane.gas-share", "Percent of a block's gas limit that appends of the log's sources may have before all others, 0 to 100";
+    }
+    optional {}
 }
 
 options! {

@@ -1,6 +1,7 @@
 //! Building blocks from a real pool on a real database.
 #![allow(clippy::unwrap_used)]
 
+mod lane;
 mod support;
 
 use alloy_consensus::TxEip1559;

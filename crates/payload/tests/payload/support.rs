@@ -45,6 +45,10 @@ impl AccountReader for Generous {
         }
         Ok(accounts)
     }
+
+    fn source_signer(&self, source: u32) -> Result<Option<Address>, String> {
+        self.0.source_signer(source)
+    }
 }
 
 fn validator() -> Address {
@@ -56,7 +60,7 @@ fn extra_data() -> Bytes {
     sealing::unsealed_extra_data(B256::ZERO, &validators, None, 0)
 }
 
-fn genesis() -> ChainSpec {
+fn genesis(plog: &str) -> ChainSpec {
     let alloc: Vec<String> = (0..FUNDED)
         .map(|n| format!(r#""{}": {{"balance": "{ETHER}"}}"#, signer(n).address()))
         .collect();
@@ -64,7 +68,7 @@ fn genesis() -> ChainSpec {
         r#"{{
             "config": {{
                 "chainId": {CHAIN_ID}, "zeroBaseFee": true, "berlinBlock": 0, "londonBlock": 0,
-                "shanghaiTime": 0, "cancunTime": 0, "pragueTime": 0,
+                "shanghaiTime": 0, "cancunTime": 0, "pragueTime": 0, {plog}
                 "ibft2": {{"blockperiodseconds": 1, "requesttimeoutseconds": 2, "epochlength": 30000}}
             }},
             "nonce": "0x0", "timestamp": "0x10", "gasLimit": "0x1c9c380", "difficulty": "0x1",
@@ -81,8 +85,28 @@ fn genesis() -> ChainSpec {
 
 impl Chain {
     pub(crate) fn new() -> Self {
+        Self::on(genesis(""))
+    }
+
+    /// With a transparency log that three signers may write: source 1 is signer 0, and so on.
+    pub(crate) fn with_log() -> Self {
+        let log = crate::lane::LOG;
+        let sources = [1, 2, 3];
+        let source =
+            |id: u64| format!(r#"{{"id": {id}, "signer": "{}"}}"#, signer(id - 1).address());
+        let writer = |id: u64| format!(r#"{{"log": "{log}", "source": {id}}}"#);
+        Self::on(genesis(&format!(
+            r#""plog": {{"governance": "{}", "logs": [{{"id": "{log}", "mode": 0}}],
+                "sources": [{}], "writers": [{}]}},"#,
+            signer(9).address(),
+            sources.map(source).join(","),
+            sources.map(writer).join(","),
+        )))
+    }
+
+    fn on(spec: ChainSpec) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let spec = Arc::new(genesis());
+        let spec = Arc::new(spec);
         let provider =
             ProviderFactory::open(dir.path(), spec.clone(), DbOptions::default()).unwrap();
         provider.init_genesis().unwrap();

@@ -11,6 +11,7 @@ use crate::{
     admin::Admin,
     context::Context,
     eth::{Eth, EthFilters, EthPubSub, FilterStore},
+    exex::ExEx,
     ibft::Ibft,
     node::{Modules, Node},
     plog::{Plog, PlogPubSub},
@@ -23,8 +24,8 @@ use jsonrpsee::{
 };
 use peruri_rpc_api::{
     AdminApiServer, DebugApiServer, DebugTraceApiServer, EthApiServer, EthFilterApiServer,
-    EthPubSubApiServer, IbftApiServer, NetApiServer, PlogApiServer, PlogPubSubApiServer,
-    RpcApiServer, TraceApiServer, TxPoolApiServer, Web3ApiServer,
+    EthPubSubApiServer, ExExApiServer, IbftApiServer, NetApiServer, PlogApiServer,
+    PlogPubSubApiServer, RpcApiServer, TraceApiServer, TxPoolApiServer, Web3ApiServer,
 };
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::broadcast::error::RecvError, sync::mpsc, task::AbortHandle};
@@ -54,6 +55,7 @@ impl Namespaces {
         namespaces.add("web3", Web3ApiServer::into_rpc(node.clone()))?;
         namespaces.add("txpool", TxPoolApiServer::into_rpc(node.clone()))?;
         namespaces.add("admin", Admin::new(ctx.clone()).into_rpc())?;
+        namespaces.add("exex", ExEx::new(ctx.clone()).into_rpc())?;
         if let Some(engine) = &ctx.handles.engine {
             namespaces.add("ibft", Ibft::new(ctx.clone(), engine.clone()).into_rpc())?;
         }

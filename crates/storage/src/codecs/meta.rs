@@ -18,7 +18,15 @@ pub(crate) const SIGN_RECORD: &[u8] = b"sign_record";
 /// What users of the store keep under names of their own.
 pub(crate) const USER_PREFIX: &[u8] = b"user/";
 
+/// What the keys of the finished heights of extensions begin with.
+pub(crate) const EXTENSION_PREFIX: &[u8] = b"extension/";
+
 const COLUMN: &str = "meta";
+
+/// Key of the finished height of an extension, `u64`.
+pub(crate) fn extension_key(name: &str) -> Vec<u8> {
+    [EXTENSION_PREFIX, name.as_bytes()].concat()
+}
 
 /// Key of a user's row.
 pub(crate) fn user_key(name: &str) -> Vec<u8> {

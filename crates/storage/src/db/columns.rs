@@ -40,12 +40,13 @@ pub(crate) enum Column {
     PlogNodes,
     PlogBatches,
     PlogLookup,
+    ExtensionRows,
     Meta,
 }
 
 impl Column {
     /// Every column family, in declaration order.
-    pub(crate) const ALL: [Self; 22] = [
+    pub(crate) const ALL: [Self; 23] = [
         Self::Headers,
         Self::HeaderNumbers,
         Self::Bodies,
@@ -67,6 +68,7 @@ impl Column {
         Self::PlogNodes,
         Self::PlogBatches,
         Self::PlogLookup,
+        Self::ExtensionRows,
         Self::Meta,
     ];
 
@@ -94,6 +96,7 @@ impl Column {
             Self::PlogNodes => "plog_nodes",
             Self::PlogBatches => "plog_batches",
             Self::PlogLookup => "plog_lookup",
+            Self::ExtensionRows => "extension_rows",
             Self::Meta => "meta",
         }
     }
@@ -189,7 +192,8 @@ fn specialise(
             opts.set_merge_operator_associative("peruri.log_index", index::merge);
             table.set_bloom_filter(BLOOM_BITS, false);
         }
-        Column::PlogNodes => table.set_bloom_filter(BLOOM_BITS, false),
+        // Look-ups of what is mostly not there: an identifier that comes for the first time.
+        Column::PlogNodes | Column::ExtensionRows => table.set_bloom_filter(BLOOM_BITS, false),
         Column::Votes | Column::PlogLogs | Column::PlogLookup | Column::Meta => {}
     }
 }

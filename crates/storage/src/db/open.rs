@@ -21,7 +21,10 @@ use crate::{DbOptions, ProviderError, ProviderResult, codecs::meta};
 const LAST_KEY: [u8; 64] = [0xff; 64];
 
 /// Version of the layout of rows and keys. A change that an older build would misread raises it.
-pub(crate) const SCHEMA_VERSION: u32 = 4;
+pub(crate) const SCHEMA_VERSION: u32 = 5;
+
+/// The version before differs by column families that it lacks; those were made by opening it.
+const TAKEN_OVER: u32 = 4;
 
 /// Write-ahead log bytes after which the column families that hold it back are flushed.
 const MAX_WAL_BYTES: u64 = 256 << 20;
@@ -74,13 +77,17 @@ impl Db {
         Ok(Arc::new(db))
     }
 
-    /// A new database gets its schema row; an old one must have the row this build writes.
+    /// A new database gets its schema row; an old one must have the row this build writes, or one that
+    /// it takes over.
     fn check_schema(&self, existed: bool) -> ProviderResult<()> {
         match self.get(Column::Meta, meta::SCHEMA)? {
             Some(row) => {
                 let found = meta::decode_u32(&row)?;
                 if found == SCHEMA_VERSION {
                     return Ok(());
+                }
+                if found == TAKEN_OVER {
+                    return self.write_schema();
                 }
                 Err(ProviderError::SchemaVersion {
                     path: self.path.clone(),
@@ -95,12 +102,14 @@ impl Db {
                 supported: SCHEMA_VERSION,
                 columns: Vec::new(),
             }),
-            None => {
-                let mut batch = WriteBatch::default();
-                batch.put_cf(self.cf(Column::Meta)?, meta::SCHEMA, SCHEMA_VERSION.to_be_bytes());
-                self.write_synced("schema version", batch)
-            }
+            None => self.write_schema(),
         }
+    }
+
+    fn write_schema(&self) -> ProviderResult<()> {
+        let mut batch = WriteBatch::default();
+        batch.put_cf(self.cf(Column::Meta)?, meta::SCHEMA, SCHEMA_VERSION.to_be_bytes());
+        self.write_synced("schema version", batch)
     }
 
     fn is_empty(&self) -> ProviderResult<bool> {
@@ -159,7 +168,6 @@ impl Db {
         })
     }
 
-    /// True after a failed write.
     /// Removes every row of a column family.
     pub(crate) fn clear(&self, column: Column) -> ProviderResult<()> {
         let mut batch = WriteBatch::default();
@@ -167,6 +175,7 @@ impl Db {
         self.write_synced("removal of rows", batch)
     }
 
+    /// True after a failed write.
     pub(crate) fn is_poisoned(&self) -> bool {
         self.poisoned.load(Ordering::Acquire)
     }

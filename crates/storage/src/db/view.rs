@@ -125,6 +125,12 @@ impl Cursor<'_> {
         self.current()
     }
 
+    /// Last row.
+    pub(crate) fn last(&mut self) -> ProviderResult<Option<(&[u8], &[u8])>> {
+        self.iter.seek_to_last();
+        self.current()
+    }
+
     /// Next row. At the end it stays there.
     pub(crate) fn next(&mut self) -> ProviderResult<Option<(&[u8], &[u8])>> {
         if self.iter.valid() {

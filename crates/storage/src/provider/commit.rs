@@ -137,8 +137,11 @@ impl ProviderFactory {
                 batch,
                 windows,
                 &self.inner.options.history,
-                last.number(),
-                new_blocks.len() as u64,
+                prune::Head {
+                    number: last.number(),
+                    committed: new_blocks.len() as u64,
+                    finished: self.inner.extension_heights.lowest(),
+                },
             )?;
         }
         Ok(())

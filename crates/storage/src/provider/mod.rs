@@ -23,6 +23,7 @@ use crate::{
     ProviderResult, StateProviderBox,
     codecs::{blocks, keys, meta},
     db::{Column, Db},
+    extension::Heights,
     state::{Caches, CommittedState, OverlayState},
 };
 
@@ -55,6 +56,7 @@ struct Inner {
     /// Held for the whole of a write to the chain's column families: there is one writer.
     writer: Mutex<()>,
     caches: Arc<Caches>,
+    extension_heights: Heights,
     notifications: broadcast::Sender<CanonStateNotification>,
 }
 
@@ -78,6 +80,7 @@ impl ProviderFactory {
         options: DbOptions,
     ) -> ProviderResult<Self> {
         let db = Db::open(path.as_ref(), &options)?;
+        let extension_heights = Heights::read(&db)?;
         let factory = Self {
             inner: Arc::new(Inner {
                 db,
@@ -86,6 +89,7 @@ impl ProviderFactory {
                 head: RwLock::new(None),
                 writer: Mutex::new(()),
                 caches: Arc::new(Caches::new(options.node_cache_bytes)),
+                extension_heights,
                 notifications: broadcast::Sender::new(NOTIFICATION_BUFFER),
             }),
         };
@@ -209,6 +213,11 @@ impl ProviderFactory {
 
     pub(crate) fn db(&self) -> &Arc<Db> {
         &self.inner.db
+    }
+
+    /// How far extensions have come.
+    pub(crate) fn extension_heights(&self) -> &Heights {
+        &self.inner.extension_heights
     }
 
     /// What views keep in memory.

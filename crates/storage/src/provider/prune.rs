@@ -13,21 +13,35 @@ use crate::{
 /// shortened is reached in time.
 const STEP: u64 = 4;
 
+/// What the windows follow.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Head {
+    /// Number of the new head.
+    pub(super) number: u64,
+    /// Blocks of the batch that it ends.
+    pub(super) committed: u64,
+    /// Newest block that every extension has done; the next one must be readable to it as it was when
+    /// it was committed.
+    pub(super) finished: Option<u64>,
+}
+
 /// Moves the windows to a new head and removes what falls out of them.
 pub(super) fn advance(
     db: &Arc<Db>,
     batch: &mut Batch,
     windows: &mut Windows,
     history: &HistoryWindows,
-    head: u64,
-    committed: u64,
+    head: Head,
 ) -> ProviderResult<()> {
+    let Head { number: head, committed, finished } = head;
+    let oldest_state = finished.unwrap_or(u64::MAX);
+    let oldest_receipts = oldest_state.saturating_add(1);
     let limit = STEP.saturating_mul(committed);
     // Versions of blocks in this same batch are not in the database yet; they are never due, as the
     // window is at least as long as a batch is new.
     let newest_due = head.saturating_sub(committed);
     if let Some(window) = history.state {
-        let target = head.saturating_sub(window).min(newest_due);
+        let target = head.saturating_sub(window).min(newest_due).min(oldest_state);
         let until = target.min(windows.state.saturating_add(limit));
         for number in windows.state..until {
             prune_state(db, batch, number.saturating_add(1))?;
@@ -35,7 +49,7 @@ pub(super) fn advance(
         windows.state = windows.state.max(until);
     }
     if let Some(window) = history.receipts {
-        let target = head.saturating_sub(window);
+        let target = head.saturating_sub(window).min(oldest_receipts);
         let until = target.min(windows.receipts.saturating_add(limit));
         for number in windows.receipts..until {
             batch.delete(Column::Receipts, keys::number(number));

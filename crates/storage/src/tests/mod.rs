@@ -5,6 +5,7 @@
 mod blocks;
 mod commit;
 mod crash;
+mod extension;
 mod history;
 mod node_cache;
 mod open;

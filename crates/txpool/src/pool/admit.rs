@@ -25,6 +25,7 @@ use alloy_primitives::{
     Address, Bytes, TxHash,
     map::{AddressMap, AddressSet, B256Map},
 };
+use peruri_evm::plog::AppendCall;
 use peruri_primitives::PooledTransaction;
 use rayon::prelude::*;
 use std::{sync::Arc, time::Instant};
@@ -257,6 +258,7 @@ impl Checks<'_> {
             return Err(PoolErrorKind::SenderNotAllowed(sender));
         }
         validate::check_sidecar(&tx, self.rules)?;
+        let lane = self.lane(&tx, sender)?;
         let authorities = validate::authorities(&tx);
         let raw = self.journalled.then(|| raw.unwrap_or_else(|| Bytes::from(tx.encoded_2718())));
         let (tx, sidecar) = validate::split_sidecar(tx);
@@ -266,7 +268,20 @@ impl Checks<'_> {
             self.origin,
             authorities,
             self.now,
+            lane,
         );
         Ok(Candidate { new: NewTransaction { tx: Arc::new(tx), sidecar, class }, raw })
+    }
+
+    /// What the transaction appends if it is one for the lane.
+    fn lane(
+        &self,
+        tx: &PooledTransaction,
+        sender: Address,
+    ) -> Result<Option<AppendCall>, PoolErrorKind> {
+        let Some(call) = validate::append_call(tx) else { return Ok(None) };
+        let signer = self.pool.shared.accounts.source_signer(call.source);
+        let signer = signer.map_err(PoolErrorKind::AccountRead)?;
+        Ok((signer == Some(sender)).then_some(call))
     }
 }

@@ -319,6 +319,18 @@ impl TransactionPool for Pool {
         self.shared.pending.subscribe()
     }
 
+    fn lane_due(&self, entered_by: u64) -> Vec<Arc<ValidPoolTransaction>> {
+        self.shared.state.read().lane_due(entered_by)
+    }
+
+    fn lane_reverted(&self, hashes: &[TxHash]) {
+        if hashes.is_empty() {
+            return;
+        }
+        let mut state = self.shared.state.write();
+        hashes.iter().for_each(|hash| state.lane_reverted(hash));
+    }
+
     fn remove_transactions(&self, hashes: &[TxHash]) -> Vec<Arc<ValidPoolTransaction>> {
         self.remove_with(hashes, |state, hash, changes| state.remove(hash, Removal::Asked, changes))
     }

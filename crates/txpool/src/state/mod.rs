@@ -8,6 +8,7 @@
 //! 3. No sub-pool is above its limit after a call, and the counted sizes are the real ones.
 
 mod evict;
+mod lane;
 #[cfg(test)]
 mod model_tests;
 #[cfg(test)]
@@ -26,6 +27,7 @@ use alloy_primitives::{
     map::{AddressMap, B256Map},
 };
 use evict::BanList;
+use lane::Lane;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -80,6 +82,7 @@ pub(crate) struct PoolState {
     unknown_external: usize,
     next_ticket: u64,
     banned: BanList,
+    lane: Lane,
     blobs: B256Map<Arc<BlobTransactionSidecarVariant>>,
     blob_bytes: usize,
 }
@@ -98,6 +101,7 @@ impl PoolState {
             authorities: AddressMap::default(),
             unknown_external: 0,
             next_ticket: 0,
+            lane: Lane::default(),
             blobs: B256Map::default(),
             blob_bytes: 0,
         }
@@ -150,6 +154,7 @@ impl PoolState {
             queued_size: queued.bytes,
             blobs: self.blobs.len(),
             blobs_size: self.blob_bytes,
+            lane: self.lane.count(),
             senders: self.senders.len(),
         }
     }
@@ -192,6 +197,7 @@ impl PoolState {
         check_account(&tx, &account)?;
         self.check_delegation(&tx, entry, &account)?;
         let replaces = entry.and_then(|entry| entry.slots.get(&tx.nonce())).map(|slot| &slot.tx);
+        self.lane.check(&tx, replaces.map(|old| &**old), &self.config)?;
         let unknown_external = is_unknown_external(&tx, class);
         let make_room = match replaces {
             Some(old) => {
@@ -258,6 +264,7 @@ impl PoolState {
             self.blobs.insert(tx.hash, sidecar);
         }
         self.unknown_external += usize::from(is_unknown_external(&tx, class));
+        self.lane.add(&tx);
         self.by_hash.insert(tx.hash, tx);
     }
 
@@ -315,6 +322,7 @@ impl PoolState {
             }
         }
         self.unknown_external -= usize::from(is_unknown_external(tx, class));
+        self.lane.remove(tx);
         changes.removed.push((tx.clone(), why));
     }
 

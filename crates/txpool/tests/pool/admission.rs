@@ -226,10 +226,10 @@ fn the_texts_are_those_of_the_field() {
     for (tx, text) in cases {
         assert_eq!(refusal(&tx), text);
     }
-    let size = raw(&eip1559(0, contract(140_000))).len();
+    let size = raw(&eip1559(0, contract(170_000))).len();
     assert_eq!(
-        refusal(&eip1559(0, contract(140_000))),
-        format!("oversized data: transaction size {size}, limit 131072")
+        refusal(&eip1559(0, contract(170_000))),
+        format!("oversized data: transaction size {size}, limit 163840")
     );
 }
 

@@ -6,6 +6,7 @@ mod admission;
 mod blobs;
 mod flood;
 mod journal;
+mod lane;
 mod permission;
 mod provider;
 mod support;

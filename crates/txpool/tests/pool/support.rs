@@ -33,6 +33,8 @@ pub(crate) struct Accounts {
     /// Accounts read so far.
     pub(crate) reads: AtomicUsize,
     pub(crate) fail: AtomicBool,
+    /// Signers of the transparency log's sources.
+    pub(crate) sources: Mutex<std::collections::BTreeMap<u32, Address>>,
     /// Run once, after the next read.
     pub(crate) after_read: Mutex<Option<Hook>>,
 }
@@ -52,6 +54,13 @@ impl AccountReader for Accounts {
             hook();
         }
         Ok(read)
+    }
+
+    fn source_signer(&self, source: u32) -> Result<Option<Address>, String> {
+        if self.fail.load(Ordering::Relaxed) {
+            return Err("disk on fire".to_owned());
+        }
+        Ok(self.sources.lock().get(&source).copied())
     }
 }
 

@@ -66,6 +66,7 @@ fn engine_config() -> EngineConfig {
         vanity: B256::ZERO,
         gas_limit_target: None,
         build_budget: Duration::from_secs(60),
+        lane_gas_share: peruri_payload::DEFAULT_LANE_GAS_SHARE,
         message_log: None,
     }
 }
