@@ -1,8 +1,8 @@
-//! Free disk space and checkpoints.
+//! Free disk space, checkpoints, background work.
 
 use std::path::Path;
 
-use rocksdb::checkpoint::Checkpoint;
+use rocksdb::{WaitForCompactOptions, checkpoint::Checkpoint};
 
 use crate::{ProviderError, ProviderFactory, ProviderResult};
 
@@ -35,5 +35,14 @@ impl ProviderFactory {
     /// `path` exists or cannot be written.
     pub fn checkpoint(&self, path: &Path) -> ProviderResult<()> {
         Ok(Checkpoint::new(self.db().raw())?.create_checkpoint(path)?)
+    }
+
+    /// Waits until the tables are written out and merged as far as they are due: after rows came in
+    /// faster than a chain brings them. Does not end while blocks are committed without a pause.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub fn wait_for_compactions(&self) -> ProviderResult<()> {
+        Ok(self.db().raw().wait_for_compact(&WaitForCompactOptions::default())?)
     }
 }
