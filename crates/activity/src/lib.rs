@@ -10,16 +10,24 @@
 //! | [`config`] | the section `[activity]`, key files |
 //! | [`request`] | what callers send: the two forms and CloudEvents, strictly parsed |
 //! | [`promise`] | the source's signature over an accepted entry |
+//! | [`rows`] | the inbox on disk |
+//! | [`mark`] | what must survive the data folder |
+//! | [`chain`] | what a block says of the source, how entries are signed into a transaction |
+//! | [`core`] | numbers, sealing, blocks, restart: all decisions, without tasks |
 //!
 //! No payload, user id or salt is stored or logged: they are hashed where they are parsed, and only
 //! the pseudonym and the commitment go on.
 
 #![forbid(unsafe_code)]
 
+pub mod chain;
 pub mod config;
+pub mod core;
 mod error;
+pub mod mark;
 pub mod promise;
 pub mod request;
+pub mod rows;
 
 pub use config::{ActivityConfig, ConfigError, SourceKey, SubjectKey};
 pub use error::{ActivityError, StopReason};
