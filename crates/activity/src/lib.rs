@@ -14,6 +14,8 @@
 //! | [`mark`] | what must survive the data folder |
 //! | [`chain`] | what a block says of the source, how entries are signed into a transaction |
 //! | [`core`] | numbers, sealing, blocks, restart: all decisions, without tasks |
+//! | [`service`] | the thread that owns a source, the handle to it, the extension |
+//! | [`source`] | queues that activities come from |
 //!
 //! No payload, user id or salt is stored or logged: they are hashed where they are parsed, and only
 //! the pseudonym and the commitment go on.
@@ -28,7 +30,13 @@ pub mod mark;
 pub mod promise;
 pub mod request;
 pub mod rows;
+pub mod service;
+pub mod source;
 
 pub use config::{ActivityConfig, ConfigError, SourceKey, SubjectKey};
 pub use error::{ActivityError, StopReason};
 pub use request::{ActivityId, Schemas, Submission};
+pub use service::{
+    Acceptance, ActivityExEx, ActivityHandle, Completion, Completions, QueueState, Status,
+    StatusName, VoidTarget,
+};
