@@ -78,6 +78,14 @@ pub(super) const fn peaks(size: u64) -> u64 {
     PEAK_READ.saturating_mul(size.count_ones() as u64)
 }
 
+/// Gas that a call of `append` with these entries uses inside the precompile: what a sealer plans
+/// with.
+pub fn append_gas<const N: usize>(entries: &[[u8; N]], subject_chains: bool) -> u64 {
+    ENTRY
+        .saturating_add(appends(entries.len()))
+        .saturating_add(content(entries, subject_chains))
+}
+
 /// G(m): m entries without what their content adds.
 fn appends(entries: usize) -> u64 {
     let levels = u64::from(entries.checked_ilog2().unwrap_or_default());
@@ -121,6 +129,7 @@ mod tests {
         assert_eq!(content(&entries, false), 2 * 1_700);
         assert_eq!(content(&entries, true), 5 * 44_400 + 2 * 1_700);
         assert_eq!(content::<5>(&[], true), 0);
+        assert_eq!(append_gas(&entries, false), 200 + appends(5) + 2 * 1_700);
     }
 
     #[test]

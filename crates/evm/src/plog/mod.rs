@@ -55,6 +55,7 @@ mod stop;
 pub(crate) use activation::Activation;
 pub use activation::{PlogAccountError, check_plog_account};
 pub(crate) use capture::Capture;
+pub use gas::append_gas;
 pub use governance::{BadMembers, GOVERNANCE_ADDRESS, MOST_MEMBERS, governance_account};
 pub use lane::AppendCall;
 pub(crate) use precompile::precompile;

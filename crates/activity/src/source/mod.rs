@@ -1,0 +1,48 @@
+//! Queues that activities come from.
+
+mod file;
+mod pump;
+
+pub use file::FileSource;
+pub use pump::{PumpError, pump};
+
+use crate::ActivityError;
+use std::future::Future;
+
+/// A message of a queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// The queue's name for this delivery.
+    pub tag: u64,
+    /// The message: a CloudEvent.
+    pub message: Vec<u8>,
+}
+
+/// A queue cannot be read or answered.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct SourceError(pub Box<dyn std::error::Error + Send + Sync>);
+
+/// A queue. What it has delivered is acknowledged or rejected, each delivery once; what is neither
+/// when the process ends, it delivers again.
+pub trait QueueSource: Send {
+    /// Waits for a message, and returns it with those that are there too, up to `most`. Empty when
+    /// the queue has ended.
+    fn next(
+        &mut self,
+        most: usize,
+    ) -> impl Future<Output = Result<Vec<Delivery>, SourceError>> + Send;
+
+    /// The activity's row is on disk.
+    fn ack(&mut self, tag: u64) -> impl Future<Output = Result<(), SourceError>> + Send;
+
+    /// The message can never be accepted; the reason is on disk.
+    fn reject(
+        &mut self,
+        tag: u64,
+        reason: &ActivityError,
+    ) -> impl Future<Output = Result<(), SourceError>> + Send;
+
+    /// Messages that wait in the queue, where it can tell.
+    fn lag(&self) -> Option<u64>;
+}
