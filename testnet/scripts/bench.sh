@@ -10,7 +10,7 @@ out=target/bench
 mkdir -p "$out"
 
 # One build of programs and benches: features are resolved once, nothing is compiled twice.
-build=(cargo build --release --locked -p peruri-node -p peruri-benches -p peruri-testnet --bins --benches)
+build=(cargo build --release --locked -p peruri-node -p peruri-benches -p peruri-plog --bins --benches)
 "${build[@]}" >&2
 programs=$("${build[@]}" --message-format=json 2>/dev/null | node -e '
     for (const line of require("fs").readFileSync(0, "utf8").split("\n").filter(Boolean)) {

@@ -79,7 +79,7 @@ fn dashboard_and_alerts_ask_for_metrics_that_exist() {
 
 #[test]
 fn names_follow_the_convention() {
-    const UNITS: [&str; 12] = [
+    const UNITS: [&str; 15] = [
         "_total",
         "_bytes",
         "_blocks",
@@ -92,6 +92,9 @@ fn names_follow_the_convention() {
         "_height",
         "_round",
         "_in_doubt",
+        "_rows",
+        "_messages",
+        "_stopped",
     ];
     for name in in_source() {
         assert!(name.starts_with(PREFIX), "{name}");
