@@ -81,9 +81,7 @@ pub(super) const fn peaks(size: u64) -> u64 {
 /// Gas that a call of `append` with these entries uses inside the precompile: what a sealer plans
 /// with.
 pub fn append_gas<const N: usize>(entries: &[[u8; N]], subject_chains: bool) -> u64 {
-    ENTRY
-        .saturating_add(appends(entries.len()))
-        .saturating_add(content(entries, subject_chains))
+    ENTRY.saturating_add(appends(entries.len())).saturating_add(content(entries, subject_chains))
 }
 
 /// G(m): m entries without what their content adds.
