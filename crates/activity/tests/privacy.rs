@@ -31,15 +31,6 @@ use tracing_subscriber::fmt::MakeWriter;
 
 const USERS: u8 = 200;
 const MARK: &str = "CANARY";
-const GENESIS: &str = r#"{
-    "config": {"chainId": 1, "homesteadBlock": 0, "eip150Block": 0, "eip155Block": 0,
-        "eip158Block": 0, "byzantiumBlock": 0, "constantinopleBlock": 0, "petersburgBlock": 0,
-        "istanbulBlock": 0},
-    "difficulty": "0x1", "gasLimit": "0x1000000", "nonce": "0x0", "timestamp": "0x0",
-    "extraData": "0x",
-    "mixHash": "0x0000000000000000000000000000000000000000000000000000000000000000",
-    "coinbase": "0x0000000000000000000000000000000000000000", "alloc": {}
-}"#;
 
 /// A chain without blocks that remembers what was released to it.
 #[derive(Clone, Default)]
@@ -210,7 +201,7 @@ async fn no_user_id_payload_or_salt_is_stored_or_logged() {
         .finish();
     tracing::subscriber::set_global_default(subscriber).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let spec = Arc::new(ChainSpec::from_genesis_json(GENESIS).unwrap().0);
+    let spec = Arc::new(ChainSpec::dev());
     let db = folder.path().join("db");
     let factory = ProviderFactory::open(&db, spec, DbOptions::default()).unwrap();
     factory.init_genesis().unwrap();

@@ -7,7 +7,7 @@
 //!
 //! This is the builder's policy, not a rule of validity.
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, map::HashSet};
 use peruri_evm::plog::AppendCall;
 use peruri_plog::{
     PLOG_ADDRESS,
@@ -50,13 +50,13 @@ pub fn judge(
 /// How many of the lane's transactions `due` a block leaves out although `share` percent of its gas
 /// limit would have held them.
 pub fn left_out(due: &[LaneChain], block: &RecoveredBlock, share: u8) -> u64 {
+    let held: HashSet<_> = block.body().transactions.iter().map(|tx| *tx.tx_hash()).collect();
     let mut room = gas(block.header().gas_limit, share);
     let mut left_out = 0_u64;
     for tx in due.iter().flatten() {
         let Some(rest) = room.checked_sub(tx.gas_limit()) else { break };
         room = rest;
-        let held = block.body().transactions.iter().any(|held| held.tx_hash() == tx.hash());
-        left_out = left_out.saturating_add(u64::from(!held));
+        left_out = left_out.saturating_add(u64::from(!held.contains(tx.hash())));
     }
     left_out
 }

@@ -10,10 +10,11 @@ use crate::{
     promise,
     request::{Parser, Schema, Schemas},
     rows::RowStore,
-    source::{FileSource, pump},
+    source::{Delivery, FileSource, QueueSource, SourceError, pump},
 };
 use peruri_plog::{EntryType, VoidReason};
 use std::{io::Write, sync::Arc, time::Duration};
+use tokio::sync::mpsc;
 
 fn parser() -> Parser {
     let mut schemas = Schemas::default();
@@ -231,4 +232,48 @@ async fn a_file_is_taken_in_and_its_bad_lines_are_kept_by_reason() {
     assert_eq!(reasons, expected);
     assert_eq!(letters[0].sha256, letters[5].sha256);
     assert!(FileSource::open(std::path::Path::new("absent"), 1).await.is_err());
+}
+
+/// Delivers what it has and tells what is rejected.
+struct Told {
+    deliveries: Vec<Delivery>,
+    rejected: mpsc::UnboundedSender<u64>,
+}
+
+impl QueueSource for Told {
+    async fn next(&mut self, _: usize) -> Result<Vec<Delivery>, SourceError> {
+        Ok(std::mem::take(&mut self.deliveries))
+    }
+
+    async fn ack(&mut self, _: u64) -> Result<(), SourceError> {
+        Ok(())
+    }
+
+    async fn reject(&mut self, tag: u64, _: &ActivityError) -> Result<(), SourceError> {
+        self.rejected.send(tag).map_err(|error| SourceError(error.into()))
+    }
+
+    fn lag(&self) -> Option<u64> {
+        None
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_malformed_is_rejected_while_others_wait_for_room() {
+    let world = World::new();
+    let settings = Settings { inbox_mark: 2, prefetch: 0, ..settings() };
+    let handle = start(&world, Arc::new(world.clone()), settings).await;
+    let messages = (1..=4).map(|id| event(id, "u")).chain(["{".to_owned()]);
+    let deliveries = (1..).zip(messages);
+    let deliveries = deliveries.map(|(tag, it)| Delivery { tag, message: it.into_bytes() });
+    let (rejected, mut told) = mpsc::unbounded_channel();
+    let mut source = Told { deliveries: deliveries.collect(), rejected };
+    let pumping = handle.clone();
+    let pumped = tokio::spawn(async move { pump(&mut source, &pumping).await });
+    // The chain stands still.
+    let first = tokio::time::timeout(Duration::from_secs(20), told.recv()).await;
+    assert_eq!(first.expect("rejected at once"), Some(5));
+    include(&world, &handle, 5).await;
+    pumped.await.unwrap().unwrap();
+    assert_eq!(handle.snapshot.borrow().highest, 4);
 }

@@ -47,17 +47,19 @@ async fn take_in<S: QueueSource>(
     handle: &ActivityHandle,
     deliveries: Vec<Delivery>,
 ) -> Result<(), PumpError> {
-    let (mut good, mut bad) = (Vec::new(), Vec::new());
+    let (mut good, mut malformed) = (Vec::new(), Vec::new());
     for delivery in deliveries {
         match handle.parser().cloud_event(&delivery.message) {
             Ok(submission) => good.push((delivery, submission)),
-            Err(error) => bad.push((delivery, error)),
+            Err(error) => malformed.push((delivery, error)),
         }
     }
+    // At once: the others may have to wait for room.
+    reject(source, handle, malformed).await?;
     while !good.is_empty() {
         let submissions: Vec<Submission> = good.iter().map(|(_, submission)| *submission).collect();
         let answers = handle.submit_batch(&submissions, Origin::Queue).await;
-        let mut again = Vec::new();
+        let (mut again, mut refused) = (Vec::new(), Vec::new());
         for ((delivery, submission), answer) in good.into_iter().zip(answers) {
             match answer {
                 Ok(_) => source.ack(delivery.tag).await?,
@@ -65,15 +67,16 @@ async fn take_in<S: QueueSource>(
                     again.push((delivery, submission));
                 }
                 Err(error @ ActivityError::Internal(_)) => return Err(error.into()),
-                Err(error) => bad.push((delivery, error)),
+                Err(error) => refused.push((delivery, error)),
             }
         }
+        reject(source, handle, refused).await?;
         good = again;
         if !good.is_empty() {
             handle.room().await?;
         }
     }
-    reject(source, handle, bad).await
+    Ok(())
 }
 
 async fn reject<S: QueueSource>(

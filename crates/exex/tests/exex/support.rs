@@ -16,16 +16,6 @@ use tokio_util::sync::CancellationToken;
 /// Name of the extension under test.
 pub(crate) const NAME: &str = "probe";
 
-const GENESIS: &str = r#"{
-    "config": {"chainId": 1, "homesteadBlock": 0, "eip150Block": 0, "eip155Block": 0,
-        "eip158Block": 0, "byzantiumBlock": 0, "constantinopleBlock": 0, "petersburgBlock": 0,
-        "istanbulBlock": 0},
-    "difficulty": "0x1", "gasLimit": "0x1000000", "nonce": "0x0", "timestamp": "0x0",
-    "extraData": "0x",
-    "mixHash": "0x0000000000000000000000000000000000000000000000000000000000000000",
-    "coinbase": "0x0000000000000000000000000000000000000000", "alloc": {}
-}"#;
-
 /// A store, and every block as it was when it was committed.
 pub(crate) struct Lab {
     dir: TempDir,
@@ -134,7 +124,7 @@ impl Running {
 }
 
 fn open(dir: &TempDir) -> ProviderFactory {
-    let spec = Arc::new(ChainSpec::from_genesis_json(GENESIS).unwrap().0);
+    let spec = Arc::new(ChainSpec::dev());
     ProviderFactory::open(dir.path().join("db"), spec, DbOptions::default()).unwrap()
 }
 
