@@ -89,6 +89,8 @@ fn gossip(config: &NetworkConfig, identity: &NodeIdentity) -> Result<Gossip, Net
         .publish_queue_duration(Duration::from_secs(30))
         .forward_queue_duration(Duration::from_secs(10))
         .max_control_messages_sent(1_000)
+        // The subscription is told anew when a peer has come back: see `service::subscription`.
+        .unsubscribe_backoff(Duration::from_secs(1))
         .build()
         .map_err(|error| setup(error.to_string()))?;
     let authenticity = gossipsub::MessageAuthenticity::Signed(identity.keypair().clone());

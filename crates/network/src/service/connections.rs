@@ -130,6 +130,8 @@ impl Service {
             pings: Vec::new(),
             gossip,
         };
+        let first = !self.connections.values().any(|other| other.peer == entry.peer);
+        self.subscribers.established(entry.peer.peer_id, id, first);
         self.connections.insert(id, entry);
         self.update_gauges();
     }
@@ -157,8 +159,9 @@ impl Service {
             Report::Ready { connection, hello, decision } => {
                 let Some(entry) = self.connections.get_mut(&connection) else { return };
                 let since = Instant::now();
-                entry.state = State::Candidate { hello, since, decision };
                 let peer = entry.peer.peer_id;
+                self.subscribers.hello(&peer, connection, hello.instance);
+                entry.state = State::Candidate { hello, since, decision };
                 self.arbitrate(&peer);
             }
             Report::Opened { connection, session, known } => {
@@ -202,9 +205,13 @@ impl Service {
             target: "network", peer = %entry.peer, remote = %entry.remote, version = hello.version,
             %session, "peer connected"
         );
+        let instance = hello.instance;
         entry.state = State::Open { hello, session, since, since_ms };
         let (peer, remote) = (entry.peer.peer_id, entry.remote.clone());
         self.swarm.behaviour_mut().gate.session_began(peer, &remote);
+        if self.subscribers.opened(&peer, id, instance) {
+            self.subscribe_anew();
+        }
         self.update_gauges();
     }
 
@@ -254,7 +261,12 @@ impl Service {
             entry.control.lost(format!("connection lost: {cause}"));
         }
         self.end(id);
-        self.connections.remove(&id);
+        if let Some(Entry { peer, .. }) = self.connections.remove(&id) {
+            let last = !self.connections.values().any(|other| other.peer == peer);
+            if self.subscribers.closed(&peer.peer_id, last) {
+                self.subscribe_anew();
+            }
+        }
         self.update_gauges();
     }
 

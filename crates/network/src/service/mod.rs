@@ -9,6 +9,7 @@ mod dial;
 mod gossip;
 mod records;
 mod start;
+mod subscription;
 
 pub(crate) use commands::{Command, check_address};
 pub use commands::{PeerInfo, Verdict};
@@ -41,6 +42,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+use subscription::Subscribers;
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
@@ -76,6 +78,7 @@ pub(crate) struct Service {
     rates: Arc<Mutex<InboundRates>>,
     refusals: RefusalLog,
     topic: IdentTopic,
+    subscribers: Subscribers,
     tasks: JoinSet<()>,
 }
 

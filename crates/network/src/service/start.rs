@@ -5,6 +5,7 @@ use super::{
     commands::check_address,
     dial::Dialer,
     records::{RefusalLog, now_ms},
+    subscription::Subscribers,
 };
 use crate::{
     Handshake, NetworkConfig, NetworkError, NetworkEvents, NetworkHandle, NodeIdentity,
@@ -83,6 +84,7 @@ pub(crate) async fn start(
         reputations: HashMap::new(),
         rates,
         refusals: RefusalLog::default(),
+        subscribers: Subscribers::default(),
         topic,
         tasks: JoinSet::new(),
     };

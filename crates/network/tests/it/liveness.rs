@@ -156,6 +156,24 @@ async fn an_identity_in_use_twice_is_told_to_everybody() {
     assert_eq!(after.instance, two.instance, "the second may come when the first is gone");
 }
 
+/// What the first node publishes arrives at the second one, once both know of each other's subscriptions.
+async fn gossips(from: &TestNode, to: &mut TestNode) {
+    let publish = async {
+        let mut ticks = tokio::time::interval(Duration::from_millis(100));
+        for number in 0_u64.. {
+            ticks.tick().await;
+            from.handle.publish(number.to_be_bytes().to_vec().into()).unwrap();
+        }
+    };
+    let arrives = to.wait("a transaction of the other node", |event| {
+        matches!(event, Event::Gossip { .. }).then_some(())
+    });
+    tokio::select! {
+        () = publish => {}
+        () = arrives => {}
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_half_open_connection_of_a_moved_node_is_no_second_identity() {
     let timing = Timing { challenge: Duration::from_secs(1), ..config().timing };
@@ -184,5 +202,6 @@ async fn a_half_open_connection_of_a_moved_node_is_no_second_identity() {
     };
     assert_eq!(*session, before.session);
     assert_eq!(reason, "replaced by a newer connection: this one does not answer");
+    gossips(&moved, &mut a).await;
     drop((old, moved));
 }
