@@ -93,7 +93,8 @@ impl Engine {
     /// An engine on the head of the database, and what others ask it through.
     pub fn new(parts: EngineParts) -> (Self, EngineHandle, SyncStatus) {
         let (sender, commands) = mpsc::channel(WAITING_COMMANDS);
-        let sync_status = SyncStatus::default();
+        let targets = Arc::new(Targets::default());
+        let sync_status = SyncStatus::new(targets.clone());
         let consensus = IbftConsensus::new(parts.chain_spec.clone(), parts.validators.clone());
         let checker = BlockChecker {
             chain_spec: parts.chain_spec.clone(),
@@ -113,7 +114,7 @@ impl Engine {
             signer: parts.signer,
             sign_state: parts.sign_state,
             network: parts.network.as_ref().map(|network| network.handle.clone()),
-            targets: Arc::new(Targets::default()),
+            targets,
             status: parts.status,
             config: parts.config,
             data_dir: parts.data_dir,
@@ -139,6 +140,7 @@ impl Engine {
         let stop = CancellationToken::new();
         let _stop_the_others = stop.clone().drop_guard();
         let (provider, targets) = (self.parts.provider.clone(), self.parts.targets.clone());
+        let pool = self.parts.pool.clone();
         let is_validator = self.parts.is_validator()?;
         let driver = Driver::prepare(self.parts)?.run(inlets, shutdown);
         let Some(EngineNetwork { handle, events, gossip }) = self.network else {
@@ -149,6 +151,7 @@ impl Engine {
         let router = Router {
             network: handle.clone(),
             provider: provider.clone(),
+            pool,
             targets: targets.clone(),
             peers,
             gossip,

@@ -7,6 +7,7 @@
 //! | `router` | from the network to those who are meant |
 //! | `sync` | fetches, checks and executes blocks that are missing here |
 //! | `handshake`, `wire` | what nodes say to each other |
+//! | [`waiting`](waiting_transactions) | transactions of one sender in the pools of others |
 //! | [`proposer`](Proposer) | builds a block and checks it as another validator would |
 //! | `checker`, `candidates`, `senders` | executes proposals of others, each once |
 //! | `commit` | seals a final block, writes it, tells the pool |
@@ -50,6 +51,7 @@ mod senders;
 mod sign_state;
 mod signer;
 mod sync;
+mod waiting;
 mod wire;
 
 pub use config::EngineConfig;
@@ -64,3 +66,4 @@ pub use self_validation::self_validation;
 pub use sign_state::{FoundSignState, SignStateError, SignStore};
 pub use signer::ValidatorSigner;
 pub use sync::{SyncProgress, SyncStatus};
+pub use waiting::waiting_transactions;

@@ -5,11 +5,13 @@ use crate::{
     driver::PeerEvent,
     handshake::Hello,
     sync::{Targets, serve},
-    wire::{Frame, GetBlocks},
+    waiting,
+    wire::{Frame, Request},
 };
 use alloy_primitives::{B256, Bytes};
 use peruri_network::{Alarm, Event, NetworkEvents, NetworkHandle, Responder, SessionId, Verdict};
 use peruri_storage::ProviderFactory;
+use peruri_txpool::TransactionPool;
 use std::sync::Arc;
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio_util::sync::CancellationToken;
@@ -31,6 +33,7 @@ pub struct Gossip {
 pub(crate) struct Router {
     pub(crate) network: NetworkHandle,
     pub(crate) provider: ProviderFactory,
+    pub(crate) pool: Arc<dyn TransactionPool>,
     pub(crate) targets: Arc<Targets>,
     pub(crate) peers: mpsc::Sender<PeerEvent>,
     pub(crate) gossip: mpsc::Sender<Gossip>,
@@ -110,23 +113,29 @@ impl Router {
     }
 
     fn request(&self, session: SessionId, bytes: &Bytes, respond: Responder) {
-        let request = match GetBlocks::decode_whole(bytes) {
+        let request = match Request::decode(bytes) {
             Ok(request) => request,
             Err(reason) => {
                 blame(&self.network, session, UNDECODABLE, reason);
                 return;
             }
         };
-        let provider = self.provider.clone();
+        let (provider, pool) = (self.provider.clone(), self.pool.clone());
         // How many run at a time is bounded by the network, peer by peer.
-        tokio::task::spawn_blocking(move || match serve::answer(&provider, request) {
-            Ok(Some(answer)) => {
-                // Who asked may be gone by now.
-                let _ = respond.send(answer);
+        tokio::task::spawn_blocking(move || {
+            let answer = match request {
+                Request::Blocks(blocks) => serve::answer(&provider, blocks),
+                Request::Pending(sender) => Ok(Some(waiting::answer(&*pool, sender))),
+            };
+            match answer {
+                Ok(Some(answer)) => {
+                    // Who asked may be gone by now.
+                    let _ = respond.send(answer);
+                }
+                // Dropping the responder says that there is no answer.
+                Ok(None) => {}
+                Err(error) => error!(target: "sync", %error, "blocks cannot be read for a peer"),
             }
-            // Dropping the responder says that there is no answer.
-            Ok(None) => {}
-            Err(error) => error!(target: "sync", %error, "blocks cannot be read for a peer"),
         });
     }
 }

@@ -9,8 +9,9 @@
 //! | request | answer |
 //! |---|---|
 //! | RLP of first number and count | the blocks with their seals, RLP, one after the other: as many as there are, at most as many as were asked for and about 8 MiB; at least one; no answer if there is none |
+//! | RLP of an address | its transactions in the pool by nonce, RLP of the list of their EIP-2718 bytes, as many as 15 MiB hold |
 
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::{Address, B256, Bytes};
 use alloy_rlp::{Decodable, Encodable, RlpDecodable, RlpEncodable};
 
 const CONSENSUS: u8 = 0;
@@ -35,6 +36,15 @@ pub(crate) struct NewBlock {
     pub(crate) number: u64,
     /// Its block hash.
     pub(crate) hash: B256,
+}
+
+/// What a node asks another for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Request {
+    /// Blocks.
+    Blocks(GetBlocks),
+    /// Transactions of a sender that are in no block.
+    Pending(Address),
 }
 
 /// Asks for blocks.
@@ -77,11 +87,19 @@ impl Frame {
     }
 }
 
-impl GetBlocks {
+impl Request {
+    pub(crate) fn encode(&self) -> Bytes {
+        match self {
+            Self::Blocks(blocks) => alloy_rlp::encode(blocks).into(),
+            Self::Pending(sender) => alloy_rlp::encode(sender).into(),
+        }
+    }
+
     /// # Errors
     /// What is wrong with the bytes.
-    pub(crate) fn decode_whole(bytes: &[u8]) -> Result<Self, String> {
-        whole(bytes)
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, String> {
+        let is_list = bytes.first().is_some_and(|first| *first >= alloy_rlp::EMPTY_LIST_CODE);
+        if is_list { whole(bytes).map(Self::Blocks) } else { whole(bytes).map(Self::Pending) }
     }
 }
 
@@ -110,10 +128,13 @@ mod tests {
         for bytes in [&[][..], &[9], &[NEW_BLOCK], &[NEW_BLOCK, 0xc0, 0], &[WORK, 1]] {
             assert!(Frame::decode(&Bytes::copy_from_slice(bytes)).is_err(), "{bytes:?}");
         }
-        let request = GetBlocks { from: 1, count: 2 };
-        let mut bytes = alloy_rlp::encode(request);
-        assert_eq!(GetBlocks::decode_whole(&bytes), Ok(request));
-        bytes.push(0);
-        assert!(GetBlocks::decode_whole(&bytes).is_err());
+        let blocks = Request::Blocks(GetBlocks { from: 1, count: 2 });
+        for request in [blocks, Request::Pending(Address::repeat_byte(7))] {
+            let bytes = request.encode();
+            assert_eq!(Request::decode(&bytes), Ok(request));
+            assert!(Request::decode(&[&bytes[..], &[0]].concat()).is_err());
+            assert!(Request::decode(&bytes[..bytes.len() - 1]).is_err());
+        }
+        assert!(Request::decode(&[]).is_err());
     }
 }

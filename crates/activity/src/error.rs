@@ -73,6 +73,14 @@ pub enum StopReason {
 }
 
 impl StopReason {
+    /// The numbers that are not certain, if it is about some.
+    pub fn numbers_in_doubt(&self) -> Option<&RangeInclusive<u64>> {
+        match self {
+            Self::InDoubt { numbers } if !numbers.is_empty() => Some(numbers),
+            _ => None,
+        }
+    }
+
     /// The name in answers, metrics and logs.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -141,7 +149,10 @@ mod tests {
     fn codes_and_data_are_those_of_the_interface() {
         let in_doubt = StopReason::InDoubt { numbers: 5..=9 };
         assert_eq!(in_doubt.to_string(), "in doubt (numbers 5 to 9)");
-        assert_eq!(StopReason::InDoubt { numbers: 1..=0 }.to_string(), "in doubt");
+        assert_eq!(in_doubt.numbers_in_doubt(), Some(&(5..=9)));
+        let nonce_only = StopReason::InDoubt { numbers: 1..=0 };
+        assert_eq!(nonce_only.to_string(), "in doubt");
+        assert_eq!(nonce_only.numbers_in_doubt(), None);
         for (error, code, data) in [
             (
                 ActivityError::malformed("salt", "expected 32 bytes"),

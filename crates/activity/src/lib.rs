@@ -14,6 +14,7 @@
 //! | [`mark`] | what must survive the data folder |
 //! | [`chain`] | what a block says of the source, how entries are signed into a transaction |
 //! | [`core`] | numbers, sealing, blocks, restart: all decisions, without tasks |
+//! | [`handover`] | the file that hands a source over from one node to another |
 //! | [`service`] | the thread that owns a source, the handle to it, the extension |
 //! | [`source`] | queues that activities come from |
 //!
@@ -26,6 +27,7 @@ pub mod chain;
 pub mod config;
 pub mod core;
 mod error;
+pub mod handover;
 pub mod mark;
 pub mod promise;
 pub mod request;

@@ -242,7 +242,7 @@ async fn no_user_id_payload_or_salt_is_stored_or_logged() {
         file.write_all(lines(at).as_bytes()).unwrap();
     }
     let mut source = FileSource::open(file.path(), 10_000).await.unwrap();
-    pump(&mut source, &handle).await.unwrap();
+    pump(&mut source, &handle, &stop).await.unwrap();
     assert_eq!(handle.queue().unwrap().queued + handle.queue().unwrap().sealed, 400);
     assert_eq!(handle.dead_letters(10_000).unwrap().len(), 600);
 

@@ -142,7 +142,25 @@ impl PeruriEvmConfig {
         inspector: I,
     ) -> Result<BlockSession<'a, I>, ExecutionError> {
         let reward = self.block_reward(header);
-        BlockSession::begin(self, self.evm_env(header), ctx, reward, state, inspector)
+        let env = self.evm_env(header);
+        BlockSession::begin(self, env, ctx, reward, state, inspector, |_| Ok(()))
+    }
+
+    /// Begins a block that is only imagined: in an environment that need not be the header's, on a
+    /// state that `prepare` may change before anything runs.
+    ///
+    /// # Errors
+    /// [`ExecutionError`] of `prepare`, and if a system call fails.
+    pub fn begin_simulated<'a, I: Inspector<EthEvmContext<SessionDb<'a>>>>(
+        &'a self,
+        header: &Header,
+        env: EvmEnv,
+        state: &'a dyn StateProvider,
+        inspector: I,
+        prepare: impl FnOnce(&mut SessionDb<'a>) -> Result<(), ExecutionError>,
+    ) -> Result<BlockSession<'a, I>, ExecutionError> {
+        let (ctx, reward) = (self.block_context(header), self.block_reward(header));
+        BlockSession::begin(self, env, ctx, reward, state, inspector, prepare)
     }
 
     /// The execution context of a block without ommers.

@@ -7,19 +7,22 @@ use alloy_eips::{
 };
 use alloy_evm::{
     Evm, EvmEnv,
-    block::{BlockExecutor, BlockExecutorFactory, CommitChanges, TxResult},
+    block::{BlockExecutor, BlockExecutorFactory, CommitChanges, ExecutableTx, TxResult},
     eth::{EthBlockExecutionCtx, EthBlockExecutor, EthEvmContext},
+    precompiles::PrecompilesMap,
 };
 use alloy_hardforks::EthereumHardforks;
-use alloy_primitives::{B256, TxHash};
+use alloy_primitives::{Address, B256, TxHash};
 use peruri_primitives::{Receipt, TransactionSigned};
 use peruri_storage::{PlogAppend, StateProvider};
 use peruri_trie::HashedPostState;
 use revm::{
     Database, Inspector,
+    context::TxEnv,
     context_interface::result::ResultAndState,
     database::{BundleState, State, states::bundle_state::BundleRetention},
     inspector::NoOpInspector,
+    state::AccountInfo,
 };
 
 use crate::{
@@ -91,11 +94,13 @@ impl<'a, I: Inspector<EthEvmContext<SessionDb<'a>>>> BlockSession<'a, I> {
         reward: Option<BlockReward>,
         state: &'a dyn StateProvider,
         inspector: I,
+        prepare: impl FnOnce(&mut SessionDb<'a>) -> Result<(), ExecutionError>,
     ) -> Result<Self, ExecutionError> {
         let failure = Failure::default();
         let db = StateDb::new(state, failure.clone());
         let mut db = State::builder().with_database(db).with_bundle_update().build();
         config.storage_only().preload(&mut db)?;
+        prepare(&mut db)?;
         if let Some(plog) = config.plog_activation() {
             let block = &env.block_env;
             plog.run(block.number.saturating_to(), block.timestamp.saturating_to(), &mut db)
@@ -187,17 +192,55 @@ impl<'a, I: Inspector<EthEvmContext<SessionDb<'a>>>> BlockSession<'a, I> {
         look: impl FnOnce(&mut I, &ResultAndState, &mut SessionDb<'a>) -> T,
     ) -> Result<T, ExecutionError> {
         let transaction: &TransactionSigned = tx.inner();
+        self.watch(transaction, tx, |inspector, done, db| look(inspector, done, db))
+    }
+
+    /// Executes a transaction that nobody signed, in an environment of the caller's choice, while the
+    /// inspector watches; hands both to `look`, which may change what the transaction did.
+    ///
+    /// # Errors
+    /// As [`execute_transaction`](Self::execute_transaction).
+    pub fn simulate_transaction<T>(
+        &mut self,
+        tx: Recovered<&TransactionSigned>,
+        env: TxEnv,
+        look: impl FnOnce(&mut I, &mut ResultAndState) -> T,
+    ) -> Result<T, ExecutionError> {
+        let transaction: &TransactionSigned = tx.inner();
+        self.watch(transaction, (env, tx), |inspector, done, _| look(inspector, done))
+    }
+
+    fn watch<T>(
+        &mut self,
+        transaction: &TransactionSigned,
+        tx: impl ExecutableTx<Executor<'a, I>>,
+        look: impl FnOnce(&mut I, &mut ResultAndState, &mut SessionDb<'a>) -> T,
+    ) -> Result<T, ExecutionError> {
         let at: (usize, TxHash) = (self.executor.receipts().len(), *transaction.tx_hash());
         self.executor.evm_mut().enable_inspector();
         let done = self.executor.execute_transaction_without_commit(tx);
         self.executor.evm_mut().disable_inspector();
-        let done =
+        let mut done =
             done.map_err(|error| ExecutionError::sort(error, self.failure.get(), Some(at)))?;
         let (db, inspector, _) = self.executor.evm_mut().components_mut();
-        let seen = look(inspector, done.result(), db);
+        let seen = look(inspector, &mut done.result, db);
         self.executor.commit_transaction(done);
         self.count(transaction)?;
         Ok(seen)
+    }
+
+    /// The precompiled contracts, for a simulation that changes them.
+    pub fn precompiles_mut(&mut self) -> &mut PrecompilesMap {
+        self.executor.evm_mut().precompiles_mut()
+    }
+
+    /// An account as the block stands now.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn account(&mut self, address: Address) -> Result<Option<AccountInfo>, ExecutionError> {
+        let account = self.executor.evm_mut().db_mut().basic(address);
+        account.map_err(|error| ExecutionError::Internal(error.to_string()))
     }
 
     /// Adds a transaction that was committed to what is counted here.

@@ -1,6 +1,7 @@
 //! [`NodeBuilder`]: the only place where the parts of the node meet.
 
 use crate::{
+    activity,
     cli::exit::OrUsage,
     config::Config,
     consensus::{self, ConsensusHandles},
@@ -117,7 +118,7 @@ impl NodeBuilder {
         peruri_primitives::assert_libsecp256k1().map_err(|got| {
             eyre::eyre!("senders would be recovered by {got}: build with libsecp256k1")
         })?;
-        let Self { config, chain, extensions, rpc: extra } = self;
+        let Self { config, chain, mut extensions, rpc: extra } = self;
         let lock = environment::lock(&config.data_dir())?;
         let provider = environment::open_database(&config, chain.spec.clone())?;
         environment::check_state(&provider)?;
@@ -125,12 +126,18 @@ impl NodeBuilder {
         let pool = open_pool(&config, &chain.spec, &provider)?;
         let components = NodeComponents { provider: provider.clone(), pool: pool.clone() };
         let mut tasks = TaskManager::new();
+        let mirror = activity::install(&config, &chain.spec, &mut extensions)?;
         // Before the first block can be committed.
         extensions.start(&components, &mut tasks).await?;
         let consensus =
             consensus::start(&config, &chain.spec, &provider, &pool, &mut tasks).await?;
         let consensus = Arc::new(consensus);
-        let rpc = rpc::start(&config, &components, consensus.clone(), extra, &mut tasks).await?;
+        let activity = mirror.as_ref().map(activity::Mirror::handle).transpose()?;
+        if let Some(mirror) = &mirror {
+            mirror.begin(consensus.clone());
+        }
+        let parts = rpc::Parts { components: &components, consensus: consensus.clone(), activity };
+        let rpc = rpc::start(&config, parts, extra, &mut tasks).await?;
         Ok(Node { tasks, provider, pool, rpc, consensus, _lock: lock })
     }
 }
@@ -170,7 +177,7 @@ fn announce(config: &Config, spec: &ChainSpec, provider: &ProviderFactory) -> ey
 }
 
 /// The importer of a chain of either kind.
-pub(crate) fn importer(spec: &Arc<ChainSpec>, provider: &ProviderFactory) -> BlockImporter {
+pub fn importer(spec: &Arc<ChainSpec>, provider: &ProviderFactory) -> BlockImporter {
     BlockImporter::new(
         spec.clone(),
         provider.clone(),

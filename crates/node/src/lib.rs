@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+mod activity;
 mod builder;
 pub mod cli;
 pub mod config;
@@ -19,7 +20,7 @@ mod rpc;
 mod status;
 pub mod tasks;
 
-pub use builder::{Node, NodeBuilder, NodeComponents};
+pub use builder::{Node, NodeBuilder, NodeComponents, importer};
 pub use rpc::RpcAddresses;
 
 // Cargo joins the features of all packages of a build, so a node beside the simulator of seeded bugs

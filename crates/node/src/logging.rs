@@ -2,6 +2,7 @@
 
 use crate::cli::exit::OrUsage;
 use clap::{Args, ValueEnum};
+use peruri_activity::source::LOG_DIRECTIVE;
 use std::io::IsTerminal;
 use tracing_subscriber::{EnvFilter, fmt, util::SubscriberInitExt};
 
@@ -42,6 +43,7 @@ impl LogArgs {
     pub fn init(&self) -> eyre::Result<()> {
         let filter =
             EnvFilter::try_new(&self.filter).or_usage(format!("--log.filter {:?}", self.filter))?;
+        let filter = filter.add_directive(LOG_DIRECTIVE.parse()?);
         let lines = fmt().with_env_filter(filter).with_writer(std::io::stderr);
         let result = match self.format {
             LogFormat::Json => lines.json().flatten_event(true).finish().try_init(),

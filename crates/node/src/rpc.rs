@@ -9,6 +9,7 @@ use crate::{
 };
 use alloy_rpc_types_engine::JwtSecret;
 use jsonrpsee::Methods;
+use peruri_activity::ActivityHandle;
 use peruri_chainspec::ChainSpec;
 use peruri_evm::PeruriEvmConfig;
 use peruri_rpc::{
@@ -55,14 +56,21 @@ impl ExtraModules {
     }
 }
 
+/// What the servers answer from.
+pub(crate) struct Parts<'a> {
+    pub(crate) components: &'a NodeComponents,
+    pub(crate) consensus: Arc<ConsensusHandles>,
+    pub(crate) activity: Option<ActivityHandle>,
+}
+
 /// Starts the configured servers.
 pub(crate) async fn start(
     config: &Config,
-    components: &NodeComponents,
-    consensus: Arc<ConsensusHandles>,
+    parts: Parts<'_>,
     extra: ExtraModules,
     tasks: &mut TaskManager,
 ) -> eyre::Result<RpcAddresses> {
+    let Parts { components, consensus, activity } = parts;
     let NodeComponents { provider, pool } = components;
     let handles = RpcHandles {
         factory: provider.clone(),
@@ -75,6 +83,7 @@ pub(crate) async fn start(
         engine: consensus.engine.clone(),
         network: consensus.network.clone(),
         status: consensus,
+        activity,
         client_version: client_version(),
     };
     let mut servers = RpcServerBuilder::new(server_config(config, provider.chain_spec())?, handles);
@@ -106,11 +115,12 @@ fn client_version() -> String {
     )
 }
 
-/// What the public servers offer unless the configuration names namespaces: the log only where there is
-/// one, as a server refuses namespaces that it does not know.
-fn default_namespaces(spec: &ChainSpec) -> Vec<String> {
-    let always = ["eth", "net", "web3"];
-    always.into_iter().chain(spec.plog().map(|_| "plog")).map(str::to_owned).collect()
+/// What the public servers offer unless the configuration names namespaces: log and mirror only where
+/// there are some, as a server refuses namespaces that it does not know.
+fn default_namespaces(config: &Config, spec: &ChainSpec) -> Vec<String> {
+    let always = ["eth", "net", "web3"].into_iter();
+    let optional = [spec.plog().map(|_| "plog"), config.activity.as_ref().map(|_| "activity")];
+    always.chain(optional.into_iter().flatten()).map(str::to_owned).collect()
 }
 
 fn server_config(config: &Config, spec: &ChainSpec) -> eyre::Result<RpcServerConfig> {
@@ -118,26 +128,36 @@ fn server_config(config: &Config, spec: &ChainSpec) -> eyre::Result<RpcServerCon
     let ws = &config.ws;
     let auth = &config.authrpc;
     let secret = if auth.disable { None } else { Some(jwt_secret(config)?) };
-    let namespaces =
-        |api: &Option<String>| api.as_deref().map_or_else(|| default_namespaces(spec), list);
+    let namespaces = |api: &Option<String>| {
+        api.as_deref().map_or_else(|| default_namespaces(config, spec), list)
+    };
     Ok(RpcServerConfig {
-        http: http
+        http: http.enabled.then(|| {
+            endpoint(config, (http.addr, http.port), namespaces(&http.api), &http.corsdomain)
+        }),
+        ws: ws
             .enabled
-            .then(|| endpoint(http.addr, http.port, namespaces(&http.api), &http.corsdomain)),
-        ws: ws.enabled.then(|| endpoint(ws.addr, ws.port, namespaces(&ws.api), &ws.origins)),
+            .then(|| endpoint(config, (ws.addr, ws.port), namespaces(&ws.api), &ws.origins)),
         auth: secret.map(|secret| AuthConfig {
             addr: SocketAddr::new(auth.addr, auth.port),
             secret,
             hosts: Vec::new(),
+            behind_tls: auth.behind_tls,
         }),
         limits: limits(&config.rpc),
     })
 }
 
-fn endpoint(addr: IpAddr, port: u16, namespaces: Vec<String>, origins: &str) -> EndpointConfig {
+fn endpoint(
+    config: &Config,
+    (addr, port): (IpAddr, u16),
+    namespaces: Vec<String>,
+    origins: &str,
+) -> EndpointConfig {
     EndpointConfig {
         namespaces,
         cors_origins: list(origins),
+        restricted: config.dev && addr.is_loopback(),
         ..EndpointConfig::new(SocketAddr::new(addr, port), &[])
     }
 }
@@ -158,8 +178,10 @@ fn limits(rpc: &RpcConfig) -> RpcLimits {
         max_log_blocks: rpc.max_blocks_per_filter,
         max_log_entries: rpc.max_logs_per_response,
         max_trace_blocks: rpc.max_trace_filter_blocks,
+        max_search_blocks: rpc.max_search_blocks,
         gas_cap: rpc.gascap,
         call_timeout: Duration::from_millis(rpc.call_timeout_ms),
+        send_sync_timeout: Duration::from_millis(rpc.sync_timeout_ms),
         ..RpcLimits::default()
     }
 }
@@ -185,6 +207,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::config::{DataArgs, NodeArgs};
 
     #[test]
     fn lists_are_split_at_commas() {
@@ -199,7 +222,8 @@ mod tests {
             (peruri_chainspec::PILOT_JSON, vec!["eth", "net", "web3", "plog"]),
         ] {
             let (spec, _) = ChainSpec::from_genesis_json(preset).unwrap();
-            assert_eq!(default_namespaces(&spec), expected);
+            let config = Config::load(DataArgs::default(), NodeArgs::default()).unwrap();
+            assert_eq!(default_namespaces(&config, &spec), expected);
         }
     }
 }

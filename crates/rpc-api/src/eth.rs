@@ -1,11 +1,13 @@
 //! Namespace `eth`: blocks, transactions, state, execution, fees.
 
-use crate::{CallRequest, Json};
-use alloy_eips::{BlockId, BlockNumberOrTag, eip2930::AccessListResult};
+use crate::{CallRequest, Capabilities, Json};
+use alloy_eips::{BlockId, BlockNumberOrTag, eip2930::AccessListResult, eip7910::EthConfig};
 use alloy_primitives::{Address, B256, Bytes, U64, U256};
 use alloy_rpc_types_eth::{
     Block, BlockOverrides, EIP1186AccountProofResponse, FeeHistory, Header, Index,
-    StorageValuesRequest, SyncStatus, Transaction, TransactionReceipt, state::StateOverride,
+    StorageValuesRequest, SyncStatus, Transaction, TransactionReceipt,
+    simulate::{SimulatePayload, SimulatedBlock},
+    state::StateOverride,
 };
 use alloy_serde::JsonStorageKey;
 use jsonrpsee::{core::RpcResult, proc_macros::rpc};
@@ -126,6 +128,21 @@ pub trait EthApi {
     #[method(name = "sendRawTransaction")]
     async fn send_raw_transaction(&self, transaction: Bytes) -> RpcResult<B256>;
 
+    /// Puts a signed transaction into the pool and waits until a block has it (EIP-7966); answers its
+    /// receipt. `timeout` is in milliseconds; 0, none, or more than `--rpc.sync-timeout-ms` means that
+    /// limit.
+    ///
+    /// # Errors
+    ///
+    /// 4 with the hash if no block has it in time, 5 with the hash if it waits for an earlier nonce or
+    /// for funds.
+    #[method(name = "sendRawTransactionSync")]
+    async fn send_raw_transaction_sync(
+        &self,
+        transaction: Bytes,
+        timeout: Option<U64>,
+    ) -> RpcResult<Json<TransactionReceipt>>;
+
     /// Balance in wei.
     #[method(name = "getBalance")]
     fn balance(&self, address: Address, block: Option<BlockId>) -> RpcResult<U256>;
@@ -187,6 +204,32 @@ pub trait EthApi {
         block: Option<BlockId>,
         state_overrides: Option<StateOverride>,
     ) -> RpcResult<AccessListResult>;
+
+    /// Simulates blocks of calls on top of a block: with changes to headers and state, transfers as
+    /// logs (`traceTransfers`), all rules but signatures (`validation`), and whole transactions
+    /// (`returnFullTransactions`). At most 256 blocks, and the gas of one call over all of them.
+    ///
+    /// # Errors
+    ///
+    /// −38010 to −38026 as the execution API names them.
+    #[method(name = "simulateV1")]
+    async fn simulate_v1(
+        &self,
+        payload: SimulatePayload<CallRequest>,
+        block: Option<BlockId>,
+    ) -> RpcResult<Json<Vec<SimulatedBlock>>>;
+
+    /// Rules that hold now, after the next fork by time, and after the last one (EIP-7910).
+    #[method(name = "config")]
+    fn config(&self) -> RpcResult<EthConfig>;
+
+    /// What history this node has.
+    #[method(name = "capabilities")]
+    fn capabilities(&self) -> RpcResult<Capabilities>;
+
+    /// The base fee of the next block, in wei.
+    #[method(name = "baseFee")]
+    fn base_fee(&self) -> RpcResult<U256>;
 
     /// A gas price with which a legacy transaction is included, in wei.
     #[method(name = "gasPrice")]

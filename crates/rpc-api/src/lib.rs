@@ -9,6 +9,7 @@
 //! a block of thousands of transactions is written once and not built, cloned and walked again;
 //! the client decodes it with [`Json::decode`].
 
+mod activity;
 mod admin;
 mod arg;
 mod debug;
@@ -18,12 +19,19 @@ mod filter;
 mod ibft;
 mod json;
 mod net;
+mod ots;
 mod plog;
 mod pubsub;
 mod trace;
 mod txpool;
 mod types;
 
+pub use activity::{
+    ActivityAccepted, ActivityApiClient, ActivityBatchItem, ActivityCompletion,
+    ActivityCompletions, ActivityDeadLetter, ActivityNumbers, ActivityPubSubApiClient,
+    ActivityQueue, ActivityRefusal, ActivityStatus, ActivityWriteApiClient, OneOrMany,
+};
+pub use activity::{ActivityApiServer, ActivityPubSubApiServer, ActivityWriteApiServer};
 pub use admin::AdminApiServer;
 pub use admin::{AdminApiClient, PeerEntry, PeerNetwork};
 pub use arg::{Arg, ParseArg};
@@ -43,6 +51,8 @@ pub use ibft::{
 pub use json::Json;
 pub use net::{NetApiClient, RpcApiClient, Web3ApiClient};
 pub use net::{NetApiServer, RpcApiServer, Web3ApiServer};
+pub use ots::OtsApiClient;
+pub use ots::OtsApiServer;
 pub use plog::{PlogApiClient, PlogPubSubApiClient};
 pub use plog::{PlogApiServer, PlogPubSubApiServer};
 pub use plog::{
@@ -56,6 +66,9 @@ pub use trace::TraceApiServer;
 pub use txpool::TxPoolApiClient;
 pub use txpool::TxPoolApiServer;
 pub use types::{
-    CallRequest, EthProtocolInfo, NodeInfo, NodePorts, NodeProtocols, TxPoolByNonce, TxPoolContent,
-    TxPoolInspect, TxPoolStatus,
+    CallRequest, Capabilities, CapabilitiesHead, Capability, DeleteStrategy, EthProtocolInfo,
+    NodeInfo, NodePorts, NodeProtocols, TxPoolByNonce, TxPoolContent, TxPoolInspect, TxPoolStatus,
 };
+
+/// The OpenRPC document of all methods, generated from the traits: `tests/openrpc` tells how.
+pub const OPENRPC: &str = include_str!("../openrpc.json");

@@ -1,7 +1,9 @@
 //! Namespaces `net`, `web3` and `rpc`.
 
+use crate::Json;
 use alloy_primitives::{B256, Bytes, U64};
 use jsonrpsee::{core::RpcResult, proc_macros::rpc};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The peer-to-peer network.
@@ -38,4 +40,8 @@ pub trait RpcApi {
     /// The namespaces that this server offers, each with its version.
     #[method(name = "modules")]
     fn modules(&self) -> RpcResult<BTreeMap<String, String>>;
+
+    /// The OpenRPC document of the methods that this server offers.
+    #[method(name = "discover")]
+    fn discover(&self) -> RpcResult<Json<Value>>;
 }

@@ -40,6 +40,65 @@ pub type TxPoolByNonce = BTreeMap<String, Transaction>;
 /// Answer of `txpool_inspect`: as [`TxPoolContent`] with a one-line summary per transaction.
 pub type TxPoolInspect = TxPoolContent<String>;
 
+/// Answer of `eth_capabilities`: what can be asked of this node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capabilities {
+    /// The newest block.
+    pub head: CapabilitiesHead,
+    /// Accounts, slots, code, calls.
+    pub state: Capability,
+    /// Transactions by hash.
+    pub tx: Capability,
+    /// Logs.
+    pub logs: Capability,
+    /// Receipts.
+    pub receipts: Capability,
+    /// Blocks.
+    pub blocks: Capability,
+    /// Merkle proofs.
+    pub stateproofs: Capability,
+}
+
+/// The newest block of [`Capabilities`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CapabilitiesHead {
+    /// Its number.
+    pub number: U64,
+    /// Its hash.
+    pub hash: B256,
+}
+
+/// A line of [`Capabilities`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Capability {
+    /// Whether it is switched off.
+    pub disabled: bool,
+    /// Oldest block for which there is an answer.
+    pub oldest_block: U64,
+    /// How history is deleted; absent if all of it is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delete_strategy: Option<DeleteStrategy>,
+}
+
+/// How history of a [`Capability`] is deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum DeleteStrategy {
+    /// All but the newest blocks.
+    Window {
+        /// Blocks that are kept.
+        retention_blocks: U64,
+    },
+}
+
+impl DeleteStrategy {
+    /// All but the newest `blocks` blocks.
+    pub fn window(blocks: u64) -> Self {
+        Self::Window { retention_blocks: U64::from(blocks) }
+    }
+}
+
 /// Answer of `admin_nodeInfo`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

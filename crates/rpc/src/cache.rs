@@ -15,8 +15,9 @@ use std::sync::{Arc, OnceLock};
 
 /// Estimated bytes that the cache may hold.
 const CAPACITY_BYTES: u64 = 64 << 20;
-/// Blocks that the cache is laid out for.
-const ESTIMATED_BLOCKS: usize = 512;
+/// Blocks that the cache is laid out for: so few that it has one part. Several parts would have to hold
+/// a whole block each, and a block of some thousand transactions would fit into none of them.
+const ESTIMATED_BLOCKS: usize = 32;
 /// Block hashes kept by number.
 const CACHED_HASHES: usize = 4096;
 /// Estimated bytes of a transaction: itself, its receipt, and both as text.
@@ -262,5 +263,17 @@ impl BlockCache {
     pub(crate) fn insert(&self, block: Arc<CachedBlock>) {
         self.hashes.insert(block.number(), block.hash());
         self.blocks.insert(block.hash(), block);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_room_for_a_large_block() {
+        // Twice as many transactions as 100,000,000 gas pay for.
+        let weight = BYTES_PER_BLOCK + 10_000 * BYTES_PER_TRANSACTION;
+        assert!(BlockCache::new().blocks.shard_capacity() > weight);
     }
 }

@@ -29,6 +29,8 @@ pub struct EndpointConfig {
     /// Host names under which it may be called, without port; empty: any on a non-loopback address,
     /// only loopback names on a loopback one (DNS rebinding).
     pub hosts: Vec<String>,
+    /// Whether methods that only the authenticated server has are offered too: for development.
+    pub restricted: bool,
 }
 
 impl EndpointConfig {
@@ -39,6 +41,7 @@ impl EndpointConfig {
             namespaces: namespaces.iter().map(|name| (*name).to_owned()).collect(),
             cors_origins: Vec::new(),
             hosts: Vec::new(),
+            restricted: false,
         }
     }
 }
@@ -52,6 +55,15 @@ pub struct AuthConfig {
     pub secret: JwtSecret,
     /// Host names under which it may be called, as [`EndpointConfig::hosts`].
     pub hosts: Vec<String>,
+    /// Whether TLS stands in front. Without it, personal data is taken on loopback only.
+    pub behind_tls: bool,
+}
+
+impl AuthConfig {
+    /// Whether user ids and payloads may be sent here.
+    pub(crate) fn takes_personal_data(&self) -> bool {
+        self.behind_tls || self.addr.ip().is_loopback()
+    }
 }
 
 /// Limits of requests. Every one has an error that names it.
@@ -83,6 +95,8 @@ pub struct RpcLimits {
     pub gas_cap: u64,
     /// Time of one call or trace, waiting included.
     pub call_timeout: Duration,
+    /// Longest time that a sender waits for its transaction's block, and the default.
+    pub send_sync_timeout: Duration,
     /// Calls that execute at the same time.
     pub max_concurrent_calls: usize,
     /// Calls that wait or execute, and as many traces.
@@ -91,6 +105,8 @@ pub struct RpcLimits {
     pub max_concurrent_traces: usize,
     /// Blocks that one `trace_filter` may span.
     pub max_trace_blocks: u64,
+    /// Blocks that one search for the transactions of an account may look at.
+    pub max_search_blocks: u64,
     /// Slots in one proof or slot query.
     pub max_slots: usize,
     /// Blocks in one fee history.
@@ -101,9 +117,9 @@ pub struct RpcLimits {
     pub filter_expiry: Duration,
     /// Raw transactions that wait for the pool.
     pub max_waiting_transactions: usize,
-    /// Time for a connection to send the header of its next request: slow and idle connections are
-    /// closed after it. WebSocket sessions are pinged instead.
-    pub header_timeout: Duration,
+    /// Time for a connection to send the header of its next request, and as much again for the body:
+    /// slow and idle connections are closed after it. WebSocket sessions are pinged instead.
+    pub request_timeout: Duration,
 }
 
 impl Default for RpcLimits {
@@ -122,16 +138,40 @@ impl Default for RpcLimits {
             max_log_entries: 10_000,
             gas_cap: 50_000_000,
             call_timeout: Duration::from_secs(5),
+            send_sync_timeout: Duration::from_secs(30),
             max_concurrent_calls: (cores / 2).max(1),
             max_waiting_calls: 1024,
             max_concurrent_traces: (cores / 2).max(1),
             max_trace_blocks: 100,
+            max_search_blocks: 1_000,
             max_slots: 1024,
             max_fee_history: 1024,
             max_filters: 1024,
             filter_expiry: Duration::from_secs(300),
             max_waiting_transactions: 16_384,
-            header_timeout: Duration::from_secs(30),
+            request_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn personal_data_is_taken_on_loopback_or_behind_tls() {
+        for (addr, behind_tls, takes) in [
+            ("127.0.0.1:1", false, true),
+            ("127.9.9.9:1", false, true),
+            ("[::1]:1", false, true),
+            ("0.0.0.0:1", false, false),
+            ("192.0.2.1:1", false, false),
+            ("192.0.2.1:1", true, true),
+        ] {
+            let addr = addr.parse().expect("address");
+            let (secret, hosts) = (JwtSecret::random(), Vec::new());
+            let config = AuthConfig { addr, secret, hosts, behind_tls };
+            assert_eq!(config.takes_personal_data(), takes, "{addr} {behind_tls}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::{
     RpcError, RpcLimits,
     cache::{BlockCache, CachedBlock},
-    calls::CallPool,
+    calls::{CallPool, Deadline},
     error::RpcResult,
     send::SendQueue,
     source::{NodeStatus, PendingBlockSource},
@@ -11,6 +11,7 @@ use crate::{
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_hardforks::{EthereumHardfork, EthereumHardforks};
 use alloy_primitives::B256;
+use peruri_activity::ActivityHandle;
 use peruri_chainspec::ChainSpec;
 use peruri_engine::EngineHandle;
 use peruri_evm::PeruriEvmConfig;
@@ -37,6 +38,8 @@ pub struct RpcHandles {
     pub engine: Option<EngineHandle>,
     /// The network; `None` if it is switched off.
     pub network: Option<NetworkHandle>,
+    /// The activity mirror; `None` where the node has none.
+    pub activity: Option<ActivityHandle>,
     /// Name and version, as `web3_clientVersion` gives them.
     pub client_version: String,
 }
@@ -87,6 +90,17 @@ impl Context {
             handles,
             limits,
         }))
+    }
+}
+
+impl Context {
+    /// Runs `work`, which executes blocks again, when it is its turn among the traces.
+    pub(crate) async fn trace<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Inner, Deadline) -> RpcResult<T> + Send + 'static,
+    ) -> jsonrpsee::core::RpcResult<T> {
+        let ctx = self.clone();
+        Ok(self.traces.run(move |deadline| work(&ctx, deadline)).await?)
     }
 }
 
@@ -287,7 +301,8 @@ impl Inner {
         CachedBlock::new(block, params)
     }
 
-    fn executed(&self, block: &ExecutedBlock) -> Arc<CachedBlock> {
+    /// A block that was executed here, with its receipts; it is not put into the cache.
+    pub(crate) fn executed(&self, block: &ExecutedBlock) -> Arc<CachedBlock> {
         let cached = self.wrap(block.recovered_block.clone());
         if !self.has_post_states(block.recovered_block.header().number) {
             cached.set_receipts(block.execution_output.receipts.clone(), Vec::new());

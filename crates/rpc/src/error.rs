@@ -1,7 +1,7 @@
 //! Errors of methods and of the server, and the codes under which they go out.
 
 use alloy_eips::BlockId;
-use alloy_primitives::{Address, Bytes, hex};
+use alloy_primitives::{Address, B256, Bytes, hex};
 use alloy_sol_types::{Panic, Revert, SolError};
 use jsonrpsee::types::{ErrorObject, ErrorObjectOwned};
 use peruri_storage::ProviderError;
@@ -24,10 +24,14 @@ pub const PROOF_WINDOW: i32 = -32012;
 pub const UNKNOWN: i32 = -32014;
 /// History that this node does not keep (EIP-4444, execution-apis).
 pub const PRUNED_HISTORY: i32 = 4444;
-/// A state override moves what cannot be moved (`MovePrecompileToAddress`, execution-apis).
+/// A state override moves a precompiled contract to itself, or one that must stay (execution-apis).
 pub const CANNOT_MOVE: i32 = -38022;
 /// A call that reverted, with its data (geth).
 pub const EXECUTION_REVERTED: i32 = 3;
+/// A transaction that was sent is in no block yet (EIP-7966).
+pub const NOT_INCLUDED: i32 = 4;
+/// A transaction that was sent cannot be executed yet (EIP-7966).
+pub const NOT_EXECUTABLE: i32 = 5;
 
 /// Why a method gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -36,10 +40,39 @@ pub enum RpcError {
     /// A parameter is not acceptable.
     #[error("{0}")]
     InvalidParams(String),
-    /// A state override moves an address that is no precompiled contract, or one that cannot be
-    /// moved.
-    #[error("account {0} cannot be moved: no precompiled contract, or one with a state of its own")]
+    /// A state override moves or replaces a precompiled contract with a state of its own.
+    #[error(
+        "account {0} cannot be moved or replaced: a precompiled contract with a state of its own"
+    )]
     CannotMove(Address),
+    /// A state override moves a precompiled contract to where it is.
+    #[error("account {0} is moved to itself")]
+    MovedToItself(Address),
+    /// A state override moves an address that is no precompiled contract.
+    #[error("account {0} is not a precompile")]
+    NotAPrecompile(Address),
+    /// A block or call that cannot be simulated.
+    #[error("{reason}")]
+    Simulation {
+        /// The code that execution-apis gives the reason.
+        code: i32,
+        /// The reason.
+        reason: String,
+    },
+    /// A transaction that was sent is in no block within the time that its sender waits (EIP-7966).
+    #[error("the transaction was added to the pool but is in no block after {waited:?}")]
+    NotIncluded {
+        /// The transaction.
+        hash: B256,
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// A transaction that was sent waits for an earlier nonce or for funds (EIP-7966).
+    #[error("the transaction was added to the pool but waits for an earlier nonce or for funds")]
+    NotExecutable {
+        /// The transaction.
+        hash: B256,
+    },
     /// The block that a state was asked for does not exist.
     #[error("header not found")]
     HeaderNotFound,
@@ -135,11 +168,15 @@ impl RpcError {
     pub const fn code(&self) -> i32 {
         match self {
             Self::InvalidParams(_) => INVALID_PARAMS,
-            Self::CannotMove(_) => CANNOT_MOVE,
+            Self::CannotMove(_) | Self::MovedToItself(_) => CANNOT_MOVE,
+            Self::Simulation { code, .. } => *code,
+            Self::NotIncluded { .. } => NOT_INCLUDED,
+            Self::NotExecutable { .. } => NOT_EXECUTABLE,
             Self::HeaderNotFound
             | Self::BlockNotFound(_)
             | Self::TransactionNotFound
             | Self::GenesisNotTraceable
+            | Self::NotAPrecompile(_)
             | Self::Unavailable(_)
             | Self::Execution(_)
             | Self::Timeout { .. }
@@ -226,6 +263,9 @@ impl From<RpcError> for ErrorObjectOwned {
             RpcError::Reverted(data) => {
                 ErrorObject::owned(error.code(), message, Some(hex::encode_prefixed(data)))
             }
+            RpcError::NotIncluded { hash, .. } | RpcError::NotExecutable { hash } => {
+                ErrorObject::owned(error.code(), message, Some(hash))
+            }
             RpcError::NotEnoughSeals { have, wanted } => {
                 let data = serde_json::json!({ "have": have, "wanted": wanted });
                 ErrorObject::owned(error.code(), message, Some(data))
@@ -271,6 +311,9 @@ pub enum ServerError {
         /// The origin.
         origin: String,
     },
+    /// The OpenRPC document is not JSON.
+    #[error("OpenRPC document: {0}")]
+    Document(serde_json::Error),
     /// Two parts provide the same method.
     #[error("method registered twice: {0}")]
     Method(#[from] jsonrpsee::core::RegisterMethodError),

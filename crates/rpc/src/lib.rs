@@ -22,6 +22,7 @@
 
 #![forbid(unsafe_code)]
 
+mod activity;
 mod admin;
 mod cache;
 mod calls;
@@ -33,9 +34,11 @@ mod exex;
 mod ibft;
 mod json;
 mod node;
+mod ots;
 mod plog;
 mod send;
 mod server;
+mod simulate;
 mod source;
 mod trace;
 
@@ -43,8 +46,8 @@ pub use config::{AuthConfig, EndpointConfig, RpcLimits, RpcServerConfig};
 pub use context::RpcHandles;
 pub use error::{
     CANNOT_MOVE, EXECUTION_REVERTED, INTERNAL_ERROR, INVALID_PARAMS, LIMIT_EXCEEDED,
-    NOT_ENOUGH_SEALS, PROOF_WINDOW, PRUNED_HISTORY, RpcError, RpcResult, SERVER_ERROR, ServerError,
-    UNKNOWN,
+    NOT_ENOUGH_SEALS, NOT_EXECUTABLE, NOT_INCLUDED, PROOF_WINDOW, PRUNED_HISTORY, RpcError,
+    RpcResult, SERVER_ERROR, ServerError, UNKNOWN,
 };
 pub use server::{RpcServerBuilder, RpcServerHandle};
 pub use source::{NoPendingBlock, NodeStatus, PendingBlockSource, Standalone, SyncProgress};

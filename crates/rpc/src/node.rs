@@ -8,12 +8,13 @@ use crate::{
 use alloy_consensus::Transaction as _;
 use alloy_eips::{BlockId, eip2718::Encodable2718};
 use alloy_primitives::{Address, B256, Bytes, U64, keccak256};
-use jsonrpsee::core::RpcResult;
+use jsonrpsee::{Methods, core::RpcResult};
 use peruri_rpc_api::{
-    Arg, DebugApiServer, Json, NetApiServer, RpcApiServer, TxPoolApiServer, TxPoolByNonce,
+    Arg, DebugApiServer, Json, NetApiServer, OPENRPC, RpcApiServer, TxPoolApiServer, TxPoolByNonce,
     TxPoolContent, TxPoolInspect, TxPoolStatus, Web3ApiServer,
 };
 use peruri_txpool::ValidPoolTransaction;
+use serde_json::Value;
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Answers of [`NetApiServer`], [`Web3ApiServer`], [`DebugApiServer`] and [`TxPoolApiServer`].
@@ -52,13 +53,37 @@ impl Web3ApiServer for Node {
     }
 }
 
-/// The namespaces that a server offers.
+/// The namespaces that a server offers, and the OpenRPC document of its methods.
 #[derive(Debug, Clone)]
-pub(crate) struct Modules(pub(crate) BTreeMap<String, String>);
+pub(crate) struct Modules {
+    versions: BTreeMap<String, String>,
+    document: Json<Value>,
+}
+
+impl Modules {
+    /// What a server tells of itself that offers `methods` and those of this type.
+    pub(crate) fn new(
+        versions: BTreeMap<String, String>,
+        methods: &Methods,
+    ) -> serde_json::Result<Self> {
+        let mut document: Value = serde_json::from_str(OPENRPC)?;
+        if let Some(listed) = document.get_mut("methods").and_then(Value::as_array_mut) {
+            listed.retain(|method| {
+                let name = method.get("name").and_then(Value::as_str).unwrap_or_default();
+                name.starts_with("rpc_") || methods.method(name).is_some()
+            });
+        }
+        Ok(Self { versions, document: Json::encode(&document)? })
+    }
+}
 
 impl RpcApiServer for Modules {
     fn modules(&self) -> RpcResult<BTreeMap<String, String>> {
-        Ok(self.0.clone())
+        Ok(self.versions.clone())
+    }
+
+    fn discover(&self) -> RpcResult<Json<Value>> {
+        Ok(self.document.clone())
     }
 }
 

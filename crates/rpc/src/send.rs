@@ -9,7 +9,10 @@ use crate::{RpcError, error::RpcResult};
 use alloy_primitives::{B256, Bytes};
 use metrics::histogram;
 use peruri_txpool::{PoolResult, TransactionOrigin, TransactionPool};
-use std::sync::Arc;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 /// Transactions that go into the pool together.
@@ -61,19 +64,44 @@ impl SendQueue {
 
 async fn feed(pool: Arc<dyn TransactionPool>, mut receiver: mpsc::UnboundedReceiver<Job>) {
     while let Some(first) = receiver.recv().await {
-        let mut count = first.raw.len();
-        let mut jobs = vec![first];
-        while count < MAX_POOL_BATCH
-            && let Ok(job) = receiver.try_recv()
-        {
-            count += job.raw.len();
-            jobs.push(job);
-        }
         let pool = pool.clone();
-        // A panic in the pool must not end the queue: the waiting requests see their reply dropped.
-        if let Err(error) = tokio::task::spawn_blocking(move || insert(&*pool, jobs)).await {
-            tracing::error!(target: "rpc::send", %error, "inserting a batch failed");
+        // The thread goes on while there is work: waking another for each batch takes longer than a
+        // transaction.
+        let work = move || {
+            let mut next = Some(first);
+            while let Some(first) = next {
+                insert_together(&*pool, first, &mut receiver);
+                next = receiver.try_recv().ok();
+            }
+            receiver
+        };
+        match tokio::task::spawn_blocking(work).await {
+            Ok(back) => receiver = back,
+            Err(error) => {
+                tracing::error!(target: "rpc::send", %error, "the queue of raw transactions ended");
+                return;
+            }
         }
+    }
+}
+
+/// Inserts what waits, beginning with `first`.
+fn insert_together(
+    pool: &dyn TransactionPool,
+    first: Job,
+    receiver: &mut mpsc::UnboundedReceiver<Job>,
+) {
+    let mut count = first.raw.len();
+    let mut jobs = vec![first];
+    while count < MAX_POOL_BATCH
+        && let Ok(job) = receiver.try_recv()
+    {
+        count += job.raw.len();
+        jobs.push(job);
+    }
+    // A panic in the pool must not end the queue: the waiting requests see their reply dropped.
+    if catch_unwind(AssertUnwindSafe(|| insert(pool, jobs))).is_err() {
+        tracing::error!(target: "rpc::send", "inserting a batch panicked");
     }
 }
 

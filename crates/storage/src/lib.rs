@@ -39,7 +39,7 @@ pub use options::{DbOptions, HistoryWindows};
 pub use plog::{
     PlogAppend, PlogDiscrepancy, PlogRebuild, PlogRecord, PlogReport, PlogTree, PlogView, plog_size,
 };
-pub use provider::{ProviderFactory, Windows};
+pub use provider::{Direction, ProviderFactory, Windows};
 pub use state::{CandidateChain, StateProvider, StateProviderBox, StateProviderDatabase};
 pub use tools::{
     ColumnStats, DbStats, Discrepancy, NoProgress, Progress, RepairReport, VerifyReport, free_space,

@@ -135,7 +135,12 @@ impl BlockImporter {
         let mut summary = ImportSummary::default();
         let mut parent = self.provider.last_header()?;
         for block in blocks {
-            let Some(block) = self.check_next(block?, &parent, uncommitted.chain())? else {
+            let block = block?;
+            // The kin of ommers is looked up in the database.
+            if !block.body().ommers.is_empty() && uncommitted.settle().is_err() {
+                break;
+            }
+            let Some(block) = self.check_next(block, &parent, uncommitted.chain())? else {
                 summary.known = summary.known.saturating_add(1);
                 continue;
             };

@@ -81,6 +81,18 @@ impl Uncommitted {
         if full || self.transactions >= TRANSACTIONS_PER_COMMIT { self.hand_over() } else { Ok(()) }
     }
 
+    /// Waits until all blocks are in the database.
+    pub(super) fn settle(&mut self) -> Result<(), CommitterGone> {
+        if !self.group.is_empty() {
+            self.hand_over()?;
+        }
+        while !self.chain.blocks().is_empty() {
+            let count = self.committed.recv().map_err(|_| CommitterGone)?;
+            self.chain.drop_oldest(count);
+        }
+        Ok(())
+    }
+
     /// Hands over what is left and closes the line.
     pub(super) fn finish(&mut self) {
         if !self.group.is_empty() {

@@ -3,7 +3,7 @@
 use super::targets::Target;
 use crate::{
     blame::{BAD_BLOCK, UNANSWERED},
-    wire::GetBlocks,
+    wire::{GetBlocks, Request},
 };
 use alloy_primitives::Bytes;
 use alloy_rlp::Decodable;
@@ -66,9 +66,9 @@ pub(super) async fn download(
 ) -> Result<(), DownloadError> {
     let ask = |from: u64| {
         let count = target.head.saturating_sub(from).saturating_add(1).min(BLOCKS_PER_REQUEST);
-        let request = GetBlocks { from, count };
+        let request = Request::Blocks(GetBlocks { from, count });
         async move {
-            let answer = network.request(target.session, alloy_rlp::encode(request).into()).await;
+            let answer = network.request(target.session, request.encode()).await;
             (from, answer.map_err(|source| DownloadError::Request { from, source }))
         }
     };

@@ -1,11 +1,13 @@
 //! How far catching up has come.
 
+use super::Targets;
 use parking_lot::Mutex;
-use peruri_storage::ExecutedBlock;
+use peruri_storage::{ExecutedBlock, ProviderFactory, ProviderResult};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+use tokio::sync::broadcast::error::RecvError;
 use tracing::info;
 
 /// Time between two lines of the log.
@@ -28,6 +30,7 @@ pub struct SyncProgress {
 #[derive(Debug, Clone, Default)]
 pub struct SyncStatus {
     run: Arc<Mutex<Option<Run>>>,
+    targets: Arc<Targets>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +42,33 @@ struct Run {
 }
 
 impl SyncStatus {
+    pub(crate) fn new(targets: Arc<Targets>) -> Self {
+        Self { run: Arc::default(), targets }
+    }
+
+    /// Waits until another node is connected, and this one has all blocks but the newest that
+    /// connected ones say they have. For ever where no other node is.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn at_head(&self, provider: &ProviderFactory) -> ProviderResult<()> {
+        let mut commits = provider.subscribe_to_canonical_state();
+        let mut heads = self.targets.heads_changed();
+        loop {
+            let head = provider.best_block_number()?.saturating_add(AT_HEAD);
+            if self.targets.nobody_is_above(head) {
+                return Ok(());
+            }
+            tokio::select! {
+                // The sender lives as long as `self`.
+                _ = heads.changed() => {}
+                committed = commits.recv() => if matches!(committed, Err(RecvError::Closed)) {
+                    return std::future::pending().await;
+                },
+            }
+        }
+    }
+
     /// Progress while the node catches up over more than a block.
     pub fn progress(&self) -> Option<SyncProgress> {
         let run = *self.run.lock();

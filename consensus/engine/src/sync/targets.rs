@@ -3,14 +3,17 @@
 use parking_lot::Mutex;
 use peruri_network::SessionId;
 use std::collections::BTreeMap;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 /// Heads of the connected nodes, and what consensus wants at once. Shared by those who hear of blocks
 /// and the one who fetches them.
 #[derive(Debug, Default)]
 pub(crate) struct Targets {
     inner: Mutex<Inner>,
+    /// For the one who fetches.
     changed: Notify,
+    /// For those who wait for the head.
+    heads_changed: watch::Sender<()>,
 }
 
 #[derive(Debug, Default)]
@@ -34,6 +37,7 @@ impl Targets {
         *known = head.max(*known);
         drop(inner);
         self.changed.notify_one();
+        self.heads_changed.send_replace(());
     }
 
     /// A node is gone, or does not have what it said.
@@ -41,6 +45,8 @@ impl Targets {
         let mut inner = self.inner.lock();
         inner.heads.remove(&session);
         inner.wanted.take_if(|wanted| wanted.session == session);
+        drop(inner);
+        self.heads_changed.send_replace(());
     }
 
     /// Whether a node says that it has block `number`.
@@ -69,6 +75,17 @@ impl Targets {
         Some(Target { session: *session, head: *head })
     }
 
+    /// Whether anybody is connected, and nobody says that it has a block above `head`.
+    pub(crate) fn nobody_is_above(&self, head: u64) -> bool {
+        let inner = self.inner.lock();
+        !inner.heads.is_empty() && inner.heads.values().all(|known| *known <= head)
+    }
+
+    /// Tells when the heads of others have changed.
+    pub(crate) fn heads_changed(&self) -> watch::Receiver<()> {
+        self.heads_changed.subscribe()
+    }
+
     /// Waits until something has changed since the last call.
     pub(crate) async fn changed(&self) {
         self.changed.notified().await;
@@ -92,8 +109,11 @@ mod tests {
         targets.announce(B, 6);
         assert_eq!(targets.best(5), Some(Target { session: B, head: 7 }));
         assert_eq!(targets.best(7), None);
+        assert_eq!([6, 7].map(|head| targets.nobody_is_above(head)), [false, true]);
         targets.forget(B);
         assert_eq!(targets.best(4), Some(Target { session: A, head: 5 }));
+        targets.forget(A);
+        assert!(!targets.nobody_is_above(9), "there is nobody to say so");
     }
 
     #[test]

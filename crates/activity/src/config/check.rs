@@ -3,11 +3,15 @@
 use super::{ActivityConfig, AmqpConfig, SchemaConfig};
 use crate::request::{Schema, Schemas};
 use jiff::SignedDuration;
+use lapin::uri::AMQPUri;
 use peruri_plog::EntryType;
 use std::{ops::RangeInclusive, time::Duration};
 
 /// Most bytes that a payload may be allowed to have.
 const LARGEST_PAYLOAD: u32 = 16 << 20;
+
+/// Longest name of a queue: names have up to 255 bytes, and `.dead` is added.
+const LONGEST_QUEUE: usize = 250;
 
 /// A value that cannot be used, or a key file that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -93,8 +97,14 @@ fn check_amqp(config: &AmqpConfig) -> Result<(), ConfigError> {
     if !config.url.starts_with("amqp://") {
         return Err(ConfigError::new("amqp.url", "expected amqp://…"));
     }
-    if config.queue.is_empty() || config.queue.len() > 255 {
-        return Err(ConfigError::new("amqp.queue", "expected 1 to 255 bytes"));
+    let uri = config.url.parse::<AMQPUri>();
+    // The library's message may repeat the password, and it takes such a host for localhost.
+    if uri.is_err() || config.url.contains('[') {
+        return Err(ConfigError::new("amqp.url", "expected amqp://USER:PASSWORD@HOST:PORT/VHOST"));
+    }
+    if config.queue.is_empty() || config.queue.len() > LONGEST_QUEUE {
+        let reason = format!("expected 1 to {LONGEST_QUEUE} bytes");
+        return Err(ConfigError::new("amqp.queue", reason));
     }
     within("amqp.prefetch", config.prefetch, 1..=u16::MAX)
 }
@@ -176,6 +186,8 @@ mod tests {
             ("\"id.peruri.attendance.v1\"", "\"\"", "schema[0].type"),
             ("max_bytes = 65536", "max_bytes = 99999999", "schema[0].max_bytes"),
             ("amqp://", "http://", "amqp.url"),
+            ("localhost:5672", "localhost:port", "amqp.url"),
+            ("localhost:5672", "[::1]:5672", "amqp.url"),
             ("\"peruri.activity\"", "\"\"", "amqp.queue"),
             ("prefetch = 1000", "prefetch = 0", "amqp.prefetch"),
         ] {

@@ -7,11 +7,11 @@ pub use check::ConfigError;
 pub use keys::{SourceKey, SubjectKey};
 
 use alloy_primitives::B256;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// The section `[activity]`. Unknown keys are errors.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ActivityConfig {
     /// The log that is written.
@@ -21,6 +21,7 @@ pub struct ActivityConfig {
     /// File with the source's private key.
     pub source_key: PathBuf,
     /// File with the organisation's key for pseudonyms; without it `activity_track` is off.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub subject_key: Option<PathBuf>,
     /// Most entries of one transaction, 1 to 1,024.
     #[serde(default = "defaults::batch_max")]
@@ -38,13 +39,15 @@ pub struct ActivityConfig {
     #[serde(default, rename = "schema")]
     pub schemas: Vec<SchemaConfig>,
     /// A RabbitMQ queue to consume.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub amqp: Option<AmqpConfig>,
     /// A file to read.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<FileConfig>,
 }
 
 /// One type of activity: `[[activity.schema]]`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct SchemaConfig {
     /// Its name, which callers send.
@@ -60,12 +63,12 @@ pub struct SchemaConfig {
 }
 
 /// A RabbitMQ queue: `[activity.amqp]`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct AmqpConfig {
-    /// Address of the broker.
+    /// Address of the broker, `amqp://USER:PASSWORD@HOST:PORT/VHOST`.
     pub url: String,
-    /// Name of the queue.
+    /// Name of the queue, and of the exchange that it is bound to.
     #[serde(default = "defaults::queue")]
     pub queue: String,
     /// Messages that the broker sends ahead of acknowledgements.
@@ -73,8 +76,19 @@ pub struct AmqpConfig {
     pub prefetch: u16,
 }
 
+impl std::fmt::Debug for AmqpConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The address may hold a password.
+        let Self { url: _, queue, prefetch } = self;
+        f.debug_struct("AmqpConfig")
+            .field("queue", queue)
+            .field("prefetch", prefetch)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A file with one CloudEvent per line: `[activity.file]`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileConfig {
     /// The file, or `-` for standard input.

@@ -195,7 +195,7 @@ impl Core {
     }
 
     /// Raises the mark so that numbers up to `highest` may be told.
-    fn raise(&mut self, highest: u64) -> Result<(), StoreError> {
+    pub(super) fn raise(&mut self, highest: u64) -> Result<(), StoreError> {
         let mark = self.mark.read().ok_or_else(|| StoreError::new("the sealer's mark is gone"))?;
         if highest <= mark.highest {
             return Ok(());

@@ -65,7 +65,7 @@ impl Core {
                 return Ok(false);
             }
             while let Some(append) = appends.next_if(|it| it.tx_hash == tx.hash) {
-                if !self.append(reading, append, tx.nonce < self.granted)? {
+                if !self.append(reading, append, self.exported || tx.nonce < self.granted)? {
                     return Ok(false);
                 }
             }
@@ -91,7 +91,7 @@ impl Core {
             self.sealed.retain(|sealed| !reading.used.contains(&sealed.nonce));
             self.highest = self.highest.max(reading.progress.next_seq - 1);
         }
-        if let Some(reason) = reading.stop {
+        if let Some(reason) = reading.stop.filter(|_| !self.exported) {
             self.stop(reason);
         }
         self.resume()?;
@@ -201,7 +201,10 @@ impl Core {
     }
 
     fn tolerates_nonce(&self, nonce: u64) -> bool {
-        nonce < self.granted || self.restore.is_some_and(|it| nonce < it.nonces_end)
+        // After an export the other node goes on.
+        self.exported
+            || nonce < self.granted
+            || self.restore.is_some_and(|it| nonce < it.nonces_end)
     }
 }
 

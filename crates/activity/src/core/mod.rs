@@ -9,6 +9,8 @@
 //! | accept | the mark, if the numbers pass its highest; the rows; then callers are answered |
 //! | seal | the signed bytes and what is closed as a duplicate; the mark; then the bytes are released |
 //! | block | rows, progress and height in one batch; then completions are shown |
+//! | export | the mark, which ends signing for good; the row that says so; then the file is written |
+//! | take over | the mark of the file and of this node; all rows of the file and what follows from it |
 //! | start | the inbox's session; the mark with the same session; then numbers are given out |
 //!
 //! **Older than the mark.** The inbox counts starts before the mark does, and the mark holds the
@@ -23,6 +25,8 @@ mod adopt;
 mod block;
 mod close;
 mod dead;
+mod export;
+mod handover;
 mod open;
 mod reconcile;
 mod seal;
@@ -93,6 +97,8 @@ pub struct Core {
     /// Transactions that are not included, by nonce without gaps from `progress.nonce` on.
     sealed: VecDeque<Sealed>,
     restore: Option<Restore>,
+    /// The source was handed over: nothing is accepted or signed here, blocks are read on.
+    exported: bool,
     /// Nonces below this one may be signed anew: an operator gave up what was signed for them.
     granted: u64,
     stopped: Option<StopReason>,
@@ -135,6 +141,11 @@ impl Core {
         self.progress.map(|progress| progress.height)
     }
 
+    /// Whether the inbox is older than the mark, so that others know what this one has forgotten.
+    pub const fn is_restored(&self) -> bool {
+        self.restore.is_some()
+    }
+
     /// What others may see now.
     pub fn snapshot(&self) -> Snapshot {
         let ranges = self.sealed.iter().map(|it| (it.first_seq, it.end(), it.hash));
@@ -166,6 +177,9 @@ impl Core {
 
     /// Offers what is sealed and not included, in order, until the pool is full.
     fn offer_sealed(&mut self) {
+        if self.exported {
+            return;
+        }
         let full = |tx: &Sealed| self.lane.offer(&tx.raw) == crate::chain::Offered::Full;
         self.lane_full = self.sealed.iter().any(full);
     }

@@ -4,7 +4,7 @@ use crate::{
     chain::{ChainView, Lane},
     mark::{Mark, MarkStore},
     rows::{
-        ENTRIES, GRANTED, PROGRESS, Progress, RESTORE, Restore, RowStore, SEALED, Sealed,
+        ENTRIES, EXPORTED, GRANTED, PROGRESS, Progress, RESTORE, Restore, RowStore, SEALED, Sealed,
         StoreError, decode_u64, number_of,
     },
 };
@@ -34,6 +34,8 @@ impl Core {
         let progress = rows.get(PROGRESS)?.map(|row| Progress::decode(&row)).transpose()?;
         let restore = rows.get(RESTORE)?.map(|row| Restore::decode(&row)).transpose()?;
         let granted = rows.get(GRANTED)?.map(|row| decode_u64(&row)).transpose()?;
+        let exported =
+            mark.read().is_some_and(|mark| mark.exported) || rows.get(EXPORTED)?.is_some();
         let highest = rows.last(ENTRIES)?.map(|(key, _)| number_of(&key)).transpose()?;
         let mut sealed = VecDeque::new();
         for (key, row) in rows.scan(SEALED, SEALED, usize::MAX)? {
@@ -50,6 +52,7 @@ impl Core {
             progress,
             sealed,
             restore,
+            exported,
             granted: granted.unwrap_or_default(),
             stopped: Some(StopReason::Starting),
             lane_full: false,

@@ -5,8 +5,8 @@ use crate::{
     StopReason,
     mark::{Mark, SealedMark},
     rows::{
-        Changes, ENTRIES, EXPORTED, PROGRESS, Progress, RESTORE, Restore, SESSION, StoreError,
-        decode_u64, numbered,
+        Changes, ENTRIES, PROGRESS, Progress, RESTORE, Restore, SESSION, StoreError, decode_u64,
+        numbered,
     },
 };
 use peruri_plog::Entry;
@@ -25,7 +25,11 @@ impl Core {
         if self.stopped != Some(StopReason::Starting) {
             return Ok(());
         }
-        if self.rows.get(EXPORTED)?.is_some() {
+        if self.exported {
+            if self.progress.is_none() {
+                // Who asks here is answered from the chain.
+                self.rebuild()?;
+            }
             self.stop(StopReason::Exported);
             return Ok(());
         }
@@ -38,9 +42,7 @@ impl Core {
         if self.progress.is_none() {
             self.rebuild()?;
         } else if unmarked {
-            return Err(StoreError::new(
-                "the sealer's mark is missing although the inbox is not empty: bring it from the machine that sealed",
-            ));
+            return Err(mark_is_missing());
         }
         let mark = self.mark.read().unwrap_or_else(|| self.first_mark());
         self.note_restore(&mark)?;
@@ -57,10 +59,19 @@ impl Core {
     }
 
     /// The mark of a source that has none.
-    fn first_mark(&self) -> Mark {
+    pub(super) fn first_mark(&self) -> Mark {
         let signer = self.settings.key.address();
         let (genesis, source) = (self.settings.genesis, self.settings.source);
-        Mark { genesis, source, signer, session: 0, highest: 0, floor: 0, sealed: None }
+        Mark {
+            genesis,
+            source,
+            signer,
+            session: 0,
+            highest: 0,
+            floor: 0,
+            sealed: None,
+            exported: false,
+        }
     }
 
     /// Notes in an inbox that is older than the mark up to where the mark knows better. Until then
@@ -99,7 +110,7 @@ impl Core {
     }
 
     /// The numbers that are not certain, if the bytes of an open nonce or a number is lost.
-    fn doubt(&self, mark: &Mark) -> Option<std::ops::RangeInclusive<u64>> {
+    pub(super) fn doubt(&self, mark: &Mark) -> Option<std::ops::RangeInclusive<u64>> {
         let progress = self.progress?;
         let known_nonces = progress.nonce + self.sealed.len() as u64;
         let nonce_lost = known_nonces < mark.nonces_end() && mark.nonces_end() > self.granted;
@@ -141,7 +152,7 @@ impl Core {
 
     /// Writes the inbox anew from the source's own entries on chain, each of which carries its id.
     /// A crash in between leaves no progress, and the next start begins again.
-    fn rebuild(&mut self) -> Result<(), StoreError> {
+    pub(super) fn rebuild(&mut self) -> Result<(), StoreError> {
         let state = self.chain.source()?;
         let mut next = 1;
         while next < state.next_seq {
@@ -167,4 +178,10 @@ impl Core {
         (self.progress, self.seen, self.highest) = (Some(progress), height, next_seq - 1);
         Ok(())
     }
+}
+
+pub(super) fn mark_is_missing() -> StoreError {
+    StoreError::new(
+        "the sealer's mark is missing although the inbox is not empty: bring it from the machine that sealed",
+    )
 }

@@ -131,7 +131,8 @@ mod tests {
         let sealed = Some(SealedMark { nonce: 3, first_seq: 9, hash: B256::repeat_byte(4) });
         let sealed = sealed.filter(|_| !highest.is_multiple_of(3));
         let (genesis, signer) = (B256::repeat_byte(1), Address::repeat_byte(2));
-        Mark { genesis, source: 1, signer, session: 5, highest, floor: 6, sealed }
+        let exported = highest.is_multiple_of(2);
+        Mark { genesis, source: 1, signer, session: 5, highest, floor: 6, sealed, exported }
     }
 
     #[test]

@@ -7,9 +7,13 @@ pub use file::MarkFile;
 
 use crate::rows::{Reader, Sealed, StoreError};
 use alloy_primitives::{Address, B256};
+use serde::{Deserialize, Serialize};
 
 /// Numbers by which [`Mark::highest`] is raised ahead of use.
 pub(crate) const STEP: u64 = 1_024;
+
+const SEALED: u8 = 1;
+const EXPORTED: u8 = 2;
 
 /// What must not be forgotten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,10 +32,13 @@ pub struct Mark {
     pub floor: u64,
     /// The last transaction that was sealed.
     pub sealed: Option<SealedMark>,
+    /// The source was handed over: this node signs no more for it, whatever its data folder says.
+    pub exported: bool,
 }
 
 /// The last transaction that was sealed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SealedMark {
     /// Its nonce.
     pub nonce: u64,
@@ -71,7 +78,8 @@ impl Mark {
         bytes.extend(
             [self.session, self.highest, self.floor].into_iter().flat_map(u64::to_be_bytes),
         );
-        bytes.push(self.sealed.is_some().into());
+        let flag = |set: bool, flag: u8| if set { flag } else { 0 };
+        bytes.push(flag(self.sealed.is_some(), SEALED) | flag(self.exported, EXPORTED));
         if let Some(sealed) = &self.sealed {
             bytes.extend(sealed.nonce.to_be_bytes());
             bytes.extend(sealed.first_seq.to_be_bytes());
@@ -84,14 +92,15 @@ impl Mark {
         let mut reader = Reader::new(bytes, "mark");
         let (genesis, source, signer) = (reader.hash()?, reader.u32()?, reader.address()?);
         let (session, highest, floor) = (reader.u64()?, reader.u64()?, reader.u64()?);
-        let sealed = match reader.u8()? {
-            0 => None,
-            _ => {
+        let flags = reader.u8()?;
+        let sealed = (flags & SEALED != 0)
+            .then(|| {
                 let (nonce, first_seq) = (reader.u64()?, reader.u64()?);
-                Some(SealedMark { nonce, first_seq, hash: reader.hash()? })
-            }
-        };
+                Ok::<_, StoreError>(SealedMark { nonce, first_seq, hash: reader.hash()? })
+            })
+            .transpose()?;
         reader.end()?;
-        Ok(Self { genesis, source, signer, session, highest, floor, sealed })
+        let exported = flags & EXPORTED != 0;
+        Ok(Self { genesis, source, signer, session, highest, floor, sealed, exported })
     }
 }

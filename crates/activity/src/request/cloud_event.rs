@@ -7,9 +7,28 @@ use super::{
 };
 use crate::ActivityError;
 use jiff::Timestamp;
+use serde_json::{Map, Value};
 
 /// Bytes of a message beside the payload.
 const AROUND_PAYLOAD: usize = 16 << 10;
+
+/// The params of `activity_submit` or `activity_track` that an event stands for. Its form is not checked
+/// beyond what that takes: the node does it.
+///
+/// # Errors
+/// [`ActivityError::Malformed`] with the member that is missing.
+pub fn params_of_cloud_event(message: &str) -> Result<Value, ActivityError> {
+    let mut event = Members::parse("message", message)?;
+    if event.text("specversion")? != "1.0" {
+        return Err(ActivityError::malformed("specversion", "expected 1.0"));
+    }
+    let expected = "expected an object";
+    let mut params: Map<String, Value> = event.required("data", expected)?;
+    params.insert("activityId".to_owned(), event.text("id")?.into());
+    params.insert("type".to_owned(), event.text("type")?.into());
+    params.insert("occurredAt".to_owned(), parse_time(&event.text("time")?)?.into());
+    Ok(params.into())
+}
 
 impl Parser {
     /// Most bytes of a message.

@@ -29,9 +29,10 @@ impl Parser {
         Self { schemas, subject_key }
     }
 
-    /// Whether the track form is taken.
-    pub const fn takes_track(&self) -> bool {
-        self.subject_key.is_some()
+    /// The same without the track form, whatever key there is.
+    #[must_use]
+    pub fn without_track(self) -> Self {
+        Self { subject_key: None, ..self }
     }
 
     /// The params of `activity_submit`.
@@ -94,7 +95,7 @@ impl Parser {
         mut members: Members,
     ) -> Result<Submission, ActivityError> {
         let (subject, commitment) = (members.hash("subject")?, members.hash("commitment")?);
-        finish(envelope, members, subject, commitment)
+        finish(envelope, members, (subject, commitment), false)
     }
 
     fn track_form(
@@ -110,7 +111,7 @@ impl Parser {
         let payload = decode_payload(&members.text("payload")?, envelope.schema.max_bytes)?;
         let salt = members.hash("salt")?;
         let commitment = commitment(&salt.0, &payload);
-        finish(envelope, members, key.subject(&user_id), commitment)
+        finish(envelope, members, (key.subject(&user_id), commitment), true)
     }
 }
 
@@ -118,8 +119,8 @@ impl Parser {
 fn finish(
     envelope: Envelope,
     mut members: Members,
-    subject: B256,
-    commitment: B256,
+    (subject, commitment): (B256, B256),
+    tracked: bool,
 ) -> Result<Submission, ActivityError> {
     let effect = members.optional_hash("effect")?.unwrap_or_default();
     let (test, promise) = (members.flag("test")?, members.flag("promise")?);
@@ -135,6 +136,7 @@ fn finish(
         effect,
         test,
         promise,
+        tracked,
     })
 }
 

@@ -18,6 +18,7 @@ mod id;
 mod members;
 mod schema;
 
+pub use cloud_event::params_of_cloud_event;
 pub use form::Parser;
 pub use id::ActivityId;
 pub use schema::{Schema, Schemas};
@@ -53,6 +54,8 @@ pub struct Submission {
     pub test: bool,
     /// The caller wants an acceptance promise.
     pub promise: bool,
+    /// Subject and commitment were made here, from a user id and a payload.
+    pub tracked: bool,
 }
 
 impl Submission {

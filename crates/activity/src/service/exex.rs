@@ -1,6 +1,6 @@
 //! The source as an extension of the node.
 
-use super::{ActivityHandle, Command};
+use super::{ActivityHandle, Command, metrics};
 use crate::{ActivityError, chain::BlockFacts, rows::StoreError};
 use peruri_exex::{ExExContext, ExExError, ExExNotification};
 
@@ -44,8 +44,13 @@ impl ActivityExEx {
             let settings = self.handle.settings();
             (settings.source, settings.key.address())
         };
-        let head = ctx.head.number;
-        let mut caught_up = ctx.finished_height >= head;
+        let mut head = ctx.head.number;
+        if self.handle.is_new() {
+            // Its inbox is made from the index of the log, which knows the blocks before.
+            head = ctx.provider.best_block_number().map_err(StoreError::from)?;
+            ctx.notifications.skip_to(head);
+        }
+        let mut caught_up = ctx.finished_height >= head || self.handle.is_new();
         if caught_up {
             self.caught_up().await?;
         }
@@ -53,6 +58,7 @@ impl ActivityExEx {
             let ExExNotification::ChainCommitted { new } = notification else { continue };
             let facts = BlockFacts::decode(&new.block, &new.receipts, source, signer);
             self.handle.ask(|reply| Command::Block { facts, reply }).await??;
+            metrics::show_age(self.handle.queue()?.oldest_ms);
             if !caught_up && new.number() >= head {
                 caught_up = true;
                 self.caught_up().await?;

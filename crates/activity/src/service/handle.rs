@@ -71,6 +71,8 @@ pub struct ActivityHandle {
     chain: Arc<dyn ChainView>,
     settings: Arc<Settings>,
     parser: Arc<Parser>,
+    is_new: bool,
+    is_restored: bool,
 }
 
 impl std::fmt::Debug for ActivityHandle {
@@ -98,6 +100,7 @@ impl ActivityHandle {
     ) -> Result<Self, StoreError> {
         let batch_max = settings.batch_max as u64;
         let core = Core::open(settings.clone(), Arc::clone(&rows), mark, Arc::clone(&chain), lane)?;
+        let (is_new, is_restored) = (core.finished_height().is_none(), core.is_restored());
         let (commands, receiver) = mpsc::channel(WAITING);
         let (sender, snapshot) = watch::channel(core.snapshot());
         let job = Job { core, commands: receiver, snapshot: sender, batch_max, batch_wait };
@@ -107,12 +110,23 @@ impl ActivityHandle {
             .spawn(move || job.run(&runtime))
             .map_err(StoreError::new)?;
         let (settings, parser) = (Arc::new(settings), Arc::new(parser));
-        Ok(Self { commands, snapshot, rows, chain, settings, parser })
+        Ok(Self { commands, snapshot, rows, chain, settings, parser, is_new, is_restored })
     }
 
     /// Parses what callers send.
     pub fn parser(&self) -> &Parser {
         &self.parser
+    }
+
+    /// Whether there was no inbox when this was opened: it is made from the chain.
+    pub const fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// Whether the inbox was found older than the mark when this was opened: a data folder that was
+    /// restored.
+    pub const fn is_restored(&self) -> bool {
+        self.is_restored
     }
 
     /// What does not change.
@@ -249,16 +263,23 @@ impl ActivityHandle {
         letters.collect::<Result<_, _>>().map_err(internal)
     }
 
+    /// Whether the source accepts and the inbox is below its mark.
+    pub fn has_room(&self) -> bool {
+        self.is_open(&self.snapshot.borrow())
+    }
+
     /// Waits until the source accepts and the inbox is below its mark.
     ///
     /// # Errors
     /// [`ActivityError::Internal`] when the source has ended.
     pub async fn room(&self) -> Result<(), ActivityError> {
-        let mark = self.settings.inbox_mark;
-        let has_room = |snapshot: &Snapshot| {
-            snapshot.stopped.is_none() && snapshot.highest + 1 - snapshot.completed_end < mark
-        };
-        self.snapshot.clone().wait_for(has_room).await.map(|_| ()).map_err(|_| gone())
+        let is_open = |snapshot: &Snapshot| self.is_open(snapshot);
+        self.snapshot.clone().wait_for(is_open).await.map(|_| ()).map_err(|_| gone())
+    }
+
+    fn is_open(&self, snapshot: &Snapshot) -> bool {
+        let waiting = snapshot.highest + 1 - snapshot.completed_end;
+        snapshot.stopped.is_none() && waiting < self.settings.inbox_mark
     }
 
     /// Makes the mark exact and ends the thread: a clean stop.
@@ -285,6 +306,11 @@ impl ActivityHandle {
         origin: Origin,
     ) -> Vec<Result<Accepted, ActivityError>> {
         let count = requests.len();
+        if origin == Origin::Queue {
+            // A queue can wait, a caller is told to.
+            let answers = self.ask(|reply| Command::Accept { requests, origin, reply }).await;
+            return answers.unwrap_or_else(|error| vec![Err(error); count]);
+        }
         let (reply, answer) = oneshot::channel();
         let refused = match self.commands.try_send(Command::Accept { requests, origin, reply }) {
             Ok(()) => match answer.await {

@@ -35,6 +35,12 @@ pub(super) fn reason(error: &ActivityError) -> &'static str {
     }
 }
 
+/// Shows for how long the oldest that is not included has waited.
+pub(super) fn show_age(oldest_ms: Option<u64>) {
+    let age = std::time::Duration::from_millis(oldest_ms.unwrap_or_default());
+    gauge!("peruri_activity_oldest_age_seconds").set(age.as_secs_f64());
+}
+
 /// Shows where the source stands.
 pub(super) fn show(snapshot: &Snapshot) {
     let queued = (snapshot.highest + 1).saturating_sub(snapshot.sealed_end);

@@ -15,6 +15,7 @@ use crate::{
 use peruri_plog::{EntryType, VoidReason};
 use std::{io::Write, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 fn parser() -> Parser {
     let mut schemas = Schemas::default();
@@ -216,7 +217,7 @@ async fn a_file_is_taken_in_and_its_bad_lines_are_kept_by_reason() {
     for _ in 0..2 {
         let mut source =
             FileSource::open(file.path(), handle.parser().largest_message()).await.unwrap();
-        pump(&mut source, &handle).await.unwrap();
+        pump(&mut source, &handle, &CancellationToken::new()).await.unwrap();
         assert_eq!(handle.snapshot.borrow().highest, 2);
     }
     let letters = handle.dead_letters(100).unwrap();
@@ -234,27 +235,86 @@ async fn a_file_is_taken_in_and_its_bad_lines_are_kept_by_reason() {
     assert!(FileSource::open(std::path::Path::new("absent"), 1).await.is_err());
 }
 
-/// Delivers what it has and tells what is rejected.
-struct Told {
-    deliveries: Vec<Delivery>,
-    rejected: mpsc::UnboundedSender<u64>,
+/// What a pump asked of a queue.
+#[derive(Debug, PartialEq, Eq)]
+enum Asked {
+    Ack(Vec<u64>),
+    Reject(u64),
+    Pause,
 }
 
-impl QueueSource for Told {
-    async fn next(&mut self, _: usize) -> Result<Vec<Delivery>, SourceError> {
-        Ok(std::mem::take(&mut self.deliveries))
+/// Delivers what it has, and when it is paused the rest; then waits for ever.
+struct Scripted {
+    deliveries: Vec<Delivery>,
+    prefetched: Vec<Delivery>,
+    asked: mpsc::UnboundedSender<Asked>,
+}
+
+impl Scripted {
+    fn new(messages: &[String], prefetched: usize) -> (Self, mpsc::UnboundedReceiver<Asked>) {
+        let deliveries = (1..).zip(messages);
+        let deliveries = deliveries.map(|(tag, it)| Delivery { tag, message: it.clone().into() });
+        let mut deliveries: Vec<_> = deliveries.collect();
+        let prefetched = deliveries.split_off(deliveries.len() - prefetched);
+        let (asked, told) = mpsc::unbounded_channel();
+        (Self { deliveries, prefetched, asked }, told)
     }
 
-    async fn ack(&mut self, _: u64) -> Result<(), SourceError> {
-        Ok(())
+    fn note(&self, asked: Asked) -> Result<(), SourceError> {
+        self.asked.send(asked).map_err(|error| SourceError(error.into()))
+    }
+}
+
+impl QueueSource for Scripted {
+    async fn next(&mut self, _: usize) -> Result<Vec<Delivery>, SourceError> {
+        match std::mem::take(&mut self.deliveries) {
+            none if none.is_empty() => std::future::pending().await,
+            some => Ok(some),
+        }
+    }
+
+    async fn ack(&mut self, tags: &[u64]) -> Result<(), SourceError> {
+        self.note(Asked::Ack(tags.to_vec()))
     }
 
     async fn reject(&mut self, tag: u64, _: &ActivityError) -> Result<(), SourceError> {
-        self.rejected.send(tag).map_err(|error| SourceError(error.into()))
+        self.note(Asked::Reject(tag))
+    }
+
+    async fn pause(&mut self) -> Result<Vec<Delivery>, SourceError> {
+        self.note(Asked::Pause)?;
+        Ok(std::mem::take(&mut self.prefetched))
     }
 
     fn lag(&self) -> Option<u64> {
         None
+    }
+}
+
+/// A pump that runs until the token is cancelled.
+struct Pumping {
+    told: mpsc::UnboundedReceiver<Asked>,
+    stop: CancellationToken,
+    task: tokio::task::JoinHandle<Result<(), crate::source::PumpError>>,
+}
+
+impl Pumping {
+    fn start(handle: &ActivityHandle, messages: &[String], prefetched: usize) -> Self {
+        let (mut source, told) = Scripted::new(messages, prefetched);
+        let (handle, stop) = (handle.clone(), CancellationToken::new());
+        let stopped = stop.clone();
+        let task = tokio::spawn(async move { pump(&mut source, &handle, &stopped).await });
+        Self { told, stop, task }
+    }
+
+    async fn next(&mut self) -> Asked {
+        let told = tokio::time::timeout(Duration::from_secs(20), self.told.recv()).await;
+        told.expect("the pump asks").unwrap()
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        self.task.await.unwrap().unwrap();
     }
 }
 
@@ -263,17 +323,48 @@ async fn what_is_malformed_is_rejected_while_others_wait_for_room() {
     let world = World::new();
     let settings = Settings { inbox_mark: 2, prefetch: 0, ..settings() };
     let handle = start(&world, Arc::new(world.clone()), settings).await;
-    let messages = (1..=4).map(|id| event(id, "u")).chain(["{".to_owned()]);
-    let deliveries = (1..).zip(messages);
-    let deliveries = deliveries.map(|(tag, it)| Delivery { tag, message: it.into_bytes() });
-    let (rejected, mut told) = mpsc::unbounded_channel();
-    let mut source = Told { deliveries: deliveries.collect(), rejected };
-    let pumping = handle.clone();
-    let pumped = tokio::spawn(async move { pump(&mut source, &pumping).await });
+    let messages: Vec<_> = (1..=4).map(|id| event(id, "u")).chain(["{".to_owned()]).collect();
+    let mut pumping = Pumping::start(&handle, &messages, 0);
     // The chain stands still.
-    let first = tokio::time::timeout(Duration::from_secs(20), told.recv()).await;
-    assert_eq!(first.expect("rejected at once"), Some(5));
+    assert_eq!(pumping.next().await, Asked::Reject(5));
     include(&world, &handle, 5).await;
-    pumped.await.unwrap().unwrap();
+    pumping.end().await;
     assert_eq!(handle.snapshot.borrow().highest, 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_the_mark_a_queue_pauses_before_it_could_deliver_more() {
+    let world = World::new();
+    let settings = Settings { inbox_mark: 3, prefetch: 5, ..settings() };
+    let handle = start(&world, Arc::new(world.clone()), settings).await;
+    let messages: Vec<_> = (1..=7).map(|id| event(id, "u")).collect();
+    let mut pumping = Pumping::start(&handle, &messages, 3);
+    // Four fill the inbox beyond its mark; of the three that were delivered already all have room.
+    assert_eq!(pumping.next().await, Asked::Pause);
+    assert_eq!(pumping.next().await, Asked::Ack(vec![1, 2, 3, 4]));
+    assert_eq!(pumping.next().await, Asked::Pause);
+    assert_eq!(pumping.next().await, Asked::Ack(vec![5, 6, 7]));
+    assert_eq!(handle.snapshot.borrow().highest, 7);
+    assert!(!handle.has_room());
+    pumping.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pump_ends_with_the_node_wherever_it_waits() {
+    let world = World::new();
+    let settings = Settings { inbox_mark: 1, prefetch: 0, ..settings() };
+    let handle = start(&world, Arc::new(world.clone()), settings).await;
+    // For a message.
+    let idle = Pumping::start(&handle, &[], 0);
+    // For room, with a message in its hands.
+    let mut full = Pumping::start(&handle, &[event(1, "u"), event(2, "u")], 0);
+    assert_eq!(full.next().await, Asked::Pause);
+    assert_eq!(full.next().await, Asked::Ack(vec![1]));
+    idle.end().await;
+    full.end().await;
+    // The source ends first: that is told.
+    let (mut source, _told) = Scripted::new(&[event(3, "u")], 0);
+    handle.close().await.unwrap();
+    let ended = pump(&mut source, &handle, &CancellationToken::new()).await;
+    assert!(matches!(ended, Err(crate::source::PumpError::Activity(_))), "{ended:?}");
 }

@@ -85,7 +85,7 @@ impl QueueSource for FileSource {
         Ok(deliveries)
     }
 
-    async fn ack(&mut self, _: u64) -> Result<(), SourceError> {
+    async fn ack(&mut self, _: &[u64]) -> Result<(), SourceError> {
         Ok(())
     }
 

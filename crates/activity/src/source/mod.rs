@@ -1,10 +1,14 @@
 //! Queues that activities come from.
 
+mod amqp;
 mod file;
 mod pump;
+mod run;
 
+pub use amqp::{AmqpSource, LOG_DIRECTIVE, requeue};
 pub use file::FileSource;
 pub use pump::{PumpError, pump};
+pub use run::{run_amqp, run_file};
 
 use crate::ActivityError;
 use std::future::Future;
@@ -33,8 +37,8 @@ pub trait QueueSource: Send {
         most: usize,
     ) -> impl Future<Output = Result<Vec<Delivery>, SourceError>> + Send;
 
-    /// The activity's row is on disk.
-    fn ack(&mut self, tag: u64) -> impl Future<Output = Result<(), SourceError>> + Send;
+    /// The rows of these activities are on disk.
+    fn ack(&mut self, tags: &[u64]) -> impl Future<Output = Result<(), SourceError>> + Send;
 
     /// The message can never be accepted; the reason is on disk.
     fn reject(
@@ -42,6 +46,12 @@ pub trait QueueSource: Send {
         tag: u64,
         reason: &ActivityError,
     ) -> impl Future<Output = Result<(), SourceError>> + Send;
+
+    /// Delivers nothing more until [`next`](Self::next) is called, and returns what had been delivered
+    /// already and was not returned.
+    fn pause(&mut self) -> impl Future<Output = Result<Vec<Delivery>, SourceError>> + Send {
+        async { Ok(Vec::new()) }
+    }
 
     /// Messages that wait in the queue, where it can tell.
     fn lag(&self) -> Option<u64>;

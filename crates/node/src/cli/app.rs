@@ -1,6 +1,7 @@
 //! The program: global flags and verbs.
 
 use super::{
+    activity::ActivityCommand,
     completions::CompletionsCommand,
     config::ConfigCommand,
     consensus::ConsensusCommand,
@@ -48,6 +49,7 @@ enum Command {
     P2p(P2pCommand),
     Consensus(ConsensusCommand),
     Plog(Box<PlogCommand>),
+    Activity(ActivityCommand),
     Db(DbCommand),
     Config(ConfigCommand),
     Jwt(JwtCommand),
@@ -80,6 +82,7 @@ impl Cli {
             Command::P2p(command) => command.run(self.data),
             Command::Consensus(command) => command.run(self.data),
             Command::Plog(command) => command.run(self.data),
+            Command::Activity(command) => command.run(self.data),
             Command::Db(command) => command.run(self.data),
             Command::Config(command) => command.run(self.data),
             Command::Jwt(command) => command.run(self.data),

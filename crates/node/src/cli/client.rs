@@ -18,7 +18,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct ClientArgs {
     /// Ask the node at this URL instead of the one of this data folder; its public server must offer
-    /// the namespaces that the command needs (ibft and admin; eth and plog)
+    /// the namespaces that the command needs (ibft and admin; eth and plog; activity)
     #[arg(long, value_name = "URL")]
     rpc: Option<String>,
 }

@@ -44,15 +44,18 @@ impl InitCommand {
 
 /// What [`init`] found or made.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Initialised {
+pub struct Initialised {
     /// Address of the node's key.
-    pub(crate) address: alloy_primitives::Address,
+    pub address: alloy_primitives::Address,
     /// Whether it is a validator of the genesis block.
-    pub(crate) is_validator: bool,
+    pub is_validator: bool,
 }
 
 /// Makes a data folder ready; idempotent.
-pub(crate) fn init(config: &Config, chain: &LoadedChain) -> eyre::Result<Initialised> {
+///
+/// # Errors
+/// As [`InitCommand::run`].
+pub fn init(config: &Config, chain: &LoadedChain) -> eyre::Result<Initialised> {
     let data_dir = config.data_dir();
     std::fs::create_dir_all(data_dir.path())
         .wrap_err_with(|| data_dir.path().display().to_string())?;

@@ -11,7 +11,8 @@
 //! | [`p2p`] | `p2p identity`, `peers`, `ping` |
 //! | [`consensus`] | `consensus sign-state`, `explain`, `override` |
 //! | [`plog`] | `plog append`, `head`, `prove`, `receipt`, `verify`, `export` |
-//! | `client` | how the four above reach the running node |
+//! | [`activity`] | `activity status`, `submit`, `dead-letters`, `requeue`, `void`, `erase`, `retry`, `export`, `adopt` |
+//! | `client` | how the five above reach the running node |
 //! | [`jwt`] | `jwt create` |
 //! | [`config`] | `config show` |
 //! | [`completions`] | `completions` |
@@ -19,6 +20,7 @@
 //! | [`db`] | `db stats`, `verify-state`, `verify-history`, `repair-trie`, `verify-plog`, `rebuild-plog`, `checkpoint` |
 //! | [`exit`] | what a failure means for the exit code |
 
+pub mod activity;
 pub mod app;
 mod client;
 pub mod completions;

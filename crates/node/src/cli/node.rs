@@ -25,8 +25,9 @@ pub struct NodeCommand {
     node: NodeArgs,
 }
 
-/// Namespaces that `--dev` offers, and `plog` where the chain has a transparency log.
-const DEV_API: &str = "eth,net,web3,txpool,debug,trace,admin,ibft,exex,rpc";
+/// Namespaces that `--dev` offers, `plog` where the chain has a transparency log, and `activity` where the
+/// node has the mirror.
+const DEV_API: &str = "eth,net,web3,txpool,debug,trace,ots,admin,ibft,exex,rpc";
 
 impl NodeCommand {
     /// Runs the command until a signal stops the node. `extend` may add to it.
@@ -54,7 +55,14 @@ impl NodeCommand {
 }
 
 fn open_for_development(config: &mut Config, spec: &ChainSpec) {
-    let api = if spec.plog().is_some() { format!("{DEV_API},plog") } else { DEV_API.to_owned() };
+    let mut api = DEV_API.to_owned();
+    if spec.plog().is_some() {
+        api.push_str(",plog");
+    }
+    if config.activity.is_some() {
+        api.push_str(",activity");
+    }
+    config.dev = true;
     config.http.enabled = true;
     config.ws.enabled = true;
     config.http.api.get_or_insert_with(|| api.clone());

@@ -8,6 +8,7 @@ pub use sections::*;
 
 use crate::{cli::exit::OrUsage, environment::GENESIS_FILE};
 use clap::Args;
+use peruri_activity::ActivityConfig;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -80,6 +81,7 @@ struct File {
     consensus: ConsensusArgs,
     metrics: MetricsArgs,
     debug: DebugArgs,
+    activity: Option<ActivityConfig>,
 }
 
 /// The decided configuration.
@@ -90,6 +92,9 @@ pub struct Config {
     /// Folder of database, key, node list and journal. Not a key of the file that lies in it.
     #[serde(skip)]
     pub datadir: PathBuf,
+    /// Whether `--dev` was given: all methods on loopback.
+    #[serde(skip)]
+    pub dev: bool,
     /// The peer-to-peer network.
     pub network: NetworkConfig,
     /// The public HTTP server.
@@ -116,6 +121,9 @@ pub struct Config {
     pub metrics: MetricsConfig,
     /// Aids for tests.
     pub debug: DebugConfig,
+    /// The activity mirror, in the file only; a node without the section has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub activity: Option<ActivityConfig>,
 }
 
 /// Name of the chain whose preset a node runs without `--chain`.
@@ -134,6 +142,7 @@ impl Config {
         Ok(Self {
             chain,
             datadir,
+            dev: false,
             network: node.network.over(file.network),
             http: node.http.over(file.http),
             ws: node.ws.over(file.ws),
@@ -147,6 +156,7 @@ impl Config {
             consensus: node.consensus.over(file.consensus),
             metrics: node.metrics.over(file.metrics),
             debug: node.debug.over(file.debug),
+            activity: file.activity,
         })
     }
 

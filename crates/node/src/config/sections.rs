@@ -14,7 +14,7 @@ options! {
         corsdomain: String = "", "http.corsdomain", "Origins that browsers may call from, separated by commas";
     }
     optional {
-        api: String, "http.api", "Namespaces to offer, separated by commas [default: eth,net,web3, and plog where the chain has a transparency log]";
+        api: String, "http.api", "Namespaces to offer, separated by commas [default: eth,net,web3, plog where the chain has a transparency log, activity where the node has the mirror]";
     }
 }
 
@@ -28,7 +28,7 @@ options! {
         origins: String = "", "ws.origins", "Origins that browsers may call from, separated by commas";
     }
     optional {
-        api: String, "ws.api", "Namespaces to offer, separated by commas [default: eth,net,web3, and plog where the chain has a transparency log]";
+        api: String, "ws.api", "Namespaces to offer, separated by commas [default: eth,net,web3, plog where the chain has a transparency log, activity where the node has the mirror]";
     }
 }
 
@@ -36,6 +36,7 @@ options! {
     /// The authenticated server: all namespaces, JWT as in the Engine API.
     AuthRpcArgs => AuthRpcConfig, "Authenticated RPC"
     {
+        behind_tls: bool = false, "authrpc.behind-tls", "TLS stands in front of it: user ids and payloads may be sent here although the address is not loopback";
         disable: bool = false, "authrpc.disable", "Do not serve the authenticated RPC";
         addr: IpAddr = Ipv4Addr::LOCALHOST, "authrpc.addr", "Address to listen on";
         port: u16 = 8551_u16, "authrpc.port", "Port to listen on";
@@ -59,8 +60,10 @@ options! {
         max_blocks_per_filter: u64 = 2_000_u64, "rpc.max-blocks-per-filter", "Blocks that one eth_getLogs may span";
         max_logs_per_response: usize = 10_000_usize, "rpc.max-logs-per-response", "Logs in one answer";
         max_trace_filter_blocks: u64 = 100_u64, "rpc.max-trace-filter-blocks", "Blocks that one trace_filter may span";
+        max_search_blocks: u64 = 1_000_u64, "rpc.max-search-blocks", "Blocks that one ots_searchTransactions may look at";
         gascap: u64 = 50_000_000_u64, "rpc.gascap", "Gas that eth_call and eth_estimateGas may use";
         call_timeout_ms: u64 = 5_000_u64, "rpc.call-timeout-ms", "Time that a call, an estimate or a trace may take, in milliseconds";
+        sync_timeout_ms: u64 = 30_000_u64, "rpc.sync-timeout-ms", "Longest time that eth_sendRawTransactionSync waits, and the default, in milliseconds";
     }
     optional {}
 }

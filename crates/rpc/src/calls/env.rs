@@ -1,6 +1,6 @@
 //! From a request to what the EVM runs.
 
-use super::pool::Deadline;
+use super::{pool::Deadline, precompiles::PrecompileChanges};
 use crate::{
     RpcError,
     context::{Inner, Target},
@@ -14,14 +14,9 @@ use alloy_evm::{
     rpc::TryIntoTxEnv,
 };
 use alloy_primitives::{Address, U256};
-use alloy_rpc_types_eth::{
-    BlockOverrides, TransactionRequest,
-    state::{AccountOverride, StateOverride},
-};
-use peruri_chainspec::PLOG_ADDRESS;
+use alloy_rpc_types_eth::{BlockOverrides, TransactionRequest, state::StateOverride};
 use peruri_storage::{ProviderError, StateProviderBox, StateProviderDatabase};
 use revm::{Database, context::TxEnv, database::CacheDB};
-use std::collections::BTreeMap;
 
 /// State that calls write to without consequence.
 pub(crate) type CallDb = CacheDB<StateProviderDatabase<StateProviderBox>>;
@@ -40,8 +35,7 @@ pub(crate) struct Prepared {
     pub(crate) env: EvmEnv,
     pub(crate) tx: TxEnv,
     pub(crate) db: CallDb,
-    /// Precompiles that a state override moves.
-    pub(crate) moves: Vec<(Address, Address)>,
+    pub(crate) precompiles: PrecompileChanges,
     /// Whether the request named a gas limit.
     pub(crate) has_gas: bool,
     pub(crate) deadline: Deadline,
@@ -65,30 +59,16 @@ impl CallInput {
         if let Some(overrides) = self.block_overrides {
             apply_block_overrides(*overrides, &mut db, &mut env.block_env);
         }
-        let mut moves = Vec::new();
+        let mut precompiles = PrecompileChanges::default();
         if let Some(mut overrides) = self.state_overrides {
-            moves = take_moves(&mut overrides)?;
+            precompiles = PrecompileChanges::take(&mut overrides)?;
             apply_state_overrides(overrides, &mut db)
                 .map_err(|error| RpcError::invalid(error.to_string()))?;
         }
         let has_gas = self.request.gas.is_some();
         let tx = tx_env(self.request, &mut env, &mut db, ctx.limits.gas_cap)?;
-        Ok(Prepared { env, tx, db, moves, has_gas, deadline })
+        Ok(Prepared { env, tx, db, precompiles, has_gas, deadline })
     }
-}
-
-/// What the overrides move. The transparency log stays where it is: it reads and writes the account
-/// at its own address.
-fn take_moves(overrides: &mut StateOverride) -> RpcResult<Vec<(Address, Address)>> {
-    let moved = |(address, account): (&Address, &mut AccountOverride)| {
-        account.move_precompile_to.take().map(|to| (*address, to))
-    };
-    // In a fixed order, so that the answer does not depend on a hash map's.
-    let moves: BTreeMap<_, _> = overrides.iter_mut().filter_map(moved).collect();
-    if moves.contains_key(&PLOG_ADDRESS) {
-        return Err(RpcError::CannotMove(PLOG_ADDRESS));
-    }
-    Ok(moves.into_iter().collect())
 }
 
 fn tx_env(

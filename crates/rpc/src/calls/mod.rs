@@ -8,7 +8,9 @@ mod access_list;
 mod deadline;
 mod env;
 mod estimate;
+mod line;
 mod pool;
+mod precompiles;
 mod run;
 
 pub(crate) use access_list::create_access_list;
@@ -16,4 +18,5 @@ pub(crate) use deadline::DeadlineInspector;
 pub(crate) use env::CallInput;
 pub(crate) use estimate::estimate_gas;
 pub(crate) use pool::{CallPool, Deadline};
-pub(crate) use run::{Execution, call};
+pub(crate) use precompiles::PrecompileChanges;
+pub(crate) use run::{Execution, call, halted, invalid_text};

@@ -1,12 +1,13 @@
 //! Who may execute now.
 
+use super::line::Line;
 use crate::{RpcError, RpcLimits, error::RpcResult};
 use metrics::{counter, histogram};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 /// What a pool executes.
 #[derive(Debug, Clone, Copy)]
@@ -37,7 +38,7 @@ impl Kind {
 #[derive(Debug)]
 pub(crate) struct CallPool {
     kind: Kind,
-    running: Arc<Semaphore>,
+    line: Arc<Line>,
     waiting: Arc<Semaphore>,
     max_waiting: usize,
     timeout: Duration,
@@ -76,7 +77,7 @@ impl CallPool {
     fn new(kind: Kind, concurrent: usize, limits: &RpcLimits) -> Self {
         Self {
             kind,
-            running: Arc::new(Semaphore::new(concurrent.max(1))),
+            line: Arc::new(Line::new(concurrent.max(1), limits.max_waiting_calls.max(1))),
             waiting: Arc::new(Semaphore::new(limits.max_waiting_calls.max(1))),
             max_waiting: limits.max_waiting_calls,
             timeout: limits.call_timeout,
@@ -93,33 +94,39 @@ impl CallPool {
         &self,
         work: impl FnOnce(Deadline) -> RpcResult<T> + Send + 'static,
     ) -> RpcResult<T> {
-        let kind = self.kind.label();
         let busy = RpcError::Busy { what: self.kind.line(), limit: self.max_waiting };
         let Ok(place) = self.waiting.clone().try_acquire_owned() else { return Err(busy) };
         let deadline = Deadline { at: Instant::now() + self.timeout, limit: self.timeout };
-        let turn = self.running.clone().acquire_owned();
-        let waited = Instant::now();
-        let turn = tokio::time::timeout_at(deadline.at.into(), turn)
-            .await
-            .map_err(|_| deadline.error())?
-            .map_err(RpcError::internal)?;
-        histogram!("peruri_rpc_call_wait_seconds", "kind" => kind)
-            .record(waited.elapsed().as_secs_f64());
-        // The permits move into the closure: a client that goes away must not free the place of an
-        // execution that still runs.
-        let task = tokio::task::spawn_blocking(move || {
-            let begun = Instant::now();
-            let result = work(deadline);
-            histogram!("peruri_rpc_call_duration_seconds", "kind" => kind)
-                .record(begun.elapsed().as_secs_f64());
-            if matches!(result, Err(RpcError::Timeout { .. })) {
-                counter!("peruri_rpc_call_timeouts_total", "kind" => kind).increment(1);
-            }
-            drop((turn, place));
-            result
-        });
-        task.await.map_err(RpcError::internal)?
+        let (reply, mut answer) = oneshot::channel();
+        let (kind, waited) = (self.kind.label(), Instant::now());
+        let job = move || {
+            histogram!("peruri_rpc_call_wait_seconds", "kind" => kind)
+                .record(waited.elapsed().as_secs_f64());
+            let result = measured(kind, || work(deadline));
+            // The place is the execution's, also when the client has gone away meanwhile.
+            drop(place);
+            let _ = reply.send(result);
+        };
+        let ticket = self.line.push(Box::new(job));
+        match tokio::time::timeout_at(deadline.at.into(), &mut answer).await {
+            Ok(result) => result.map_err(RpcError::internal)?,
+            Err(_) if ticket.give_up() => Err(deadline.error()),
+            // It has begun, and looks at the clock by itself.
+            Err(_) => answer.await.map_err(RpcError::internal)?,
+        }
     }
+}
+
+/// Runs `work` and records how long it took.
+fn measured<T>(kind: &'static str, work: impl FnOnce() -> RpcResult<T>) -> RpcResult<T> {
+    let begun = Instant::now();
+    let result = work();
+    histogram!("peruri_rpc_call_duration_seconds", "kind" => kind)
+        .record(begun.elapsed().as_secs_f64());
+    if matches!(result, Err(RpcError::Timeout { .. })) {
+        counter!("peruri_rpc_call_timeouts_total", "kind" => kind).increment(1);
+    }
+    result
 }
 
 #[cfg(test)]
@@ -162,10 +169,18 @@ mod tests {
     #[tokio::test]
     async fn the_time_in_line_counts() {
         let pool = Arc::new(pool(1, 8, Duration::from_millis(20)));
-        let turn = pool.running.clone().acquire_owned().await.expect("open");
-        let error = pool.run(|_| Ok(())).await.expect_err("no turn");
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let long = tokio::spawn({
+            let pool = pool.clone();
+            async move { pool.run(move |_| Ok(released.recv())).await }
+        });
+        tokio::task::yield_now().await;
+        let error = pool.run(|_| -> RpcResult<()> { panic!("its time is over") });
+        let error = error.await.expect_err("no turn");
         assert!(matches!(error, RpcError::Timeout { .. }), "{error}");
-        drop(turn);
+        assert_eq!(pool.waiting.available_permits(), 7, "what gave up has no place");
+        release.send(()).expect("running");
+        let _ = long.await.expect("join").expect("it began in time");
         pool.run(|_| Ok(())).await.expect("turn");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{CallInput, deadline::DeadlineInspector, env::Prepared, pool::Deadline};
 use crate::{RpcError, context::Inner, error::RpcResult};
-use alloy_evm::{Evm, precompiles::MovePrecompileError};
+use alloy_evm::Evm;
 use alloy_primitives::Bytes;
 use peruri_evm::{EthEvmContext, PeruriEvm, PeruriEvmConfig};
 use peruri_storage::ProviderError;
@@ -47,12 +47,10 @@ impl<I: Inspector<EthEvmContext<CallDb>>> Execution<I> {
         prepared: Prepared,
         inspector: I,
     ) -> RpcResult<Self> {
-        let Prepared { env, db, moves, deadline, .. } = prepared;
+        let Prepared { env, db, precompiles, deadline, .. } = prepared;
         let inspector = (inspector, DeadlineInspector::new(deadline));
         let mut evm = config.evm_with_env_and_inspector(db, env, inspector);
-        evm.precompiles_mut().move_precompiles(moves).map_err(
-            |MovePrecompileError::NotAPrecompile(address)| RpcError::CannotMove(address),
-        )?;
+        precompiles.apply(evm.precompiles_mut())?;
         Ok(Self { evm })
     }
 

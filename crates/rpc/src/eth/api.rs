@@ -1,24 +1,29 @@
 //! Blocks, transactions, state, execution.
 
-use super::{fees, proof};
+use super::{capabilities, config, fees, proof};
 use crate::{
     RpcError,
     cache::CachedBlock,
     calls::{self, CallInput},
     context::Context,
-    json,
+    json, simulate,
 };
-use alloy_eips::{BlockId, BlockNumberOrTag, eip2718::Encodable2718, eip2930::AccessListResult};
+use alloy_eips::{
+    BlockId, BlockNumberOrTag, eip2718::Encodable2718, eip2930::AccessListResult,
+    eip7910::EthConfig,
+};
 use alloy_primitives::{Address, B256, Bytes, U64, U256, hex};
 use alloy_rpc_types_eth::{
     Block, BlockOverrides, EIP1186AccountProofResponse, FeeHistory, Header, Index,
     StorageValuesRequest, SyncInfo, SyncStatus, Transaction, TransactionReceipt,
+    simulate::{SimulatePayload, SimulatedBlock},
     state::StateOverride,
 };
 use alloy_serde::JsonStorageKey;
 use jsonrpsee::core::{RpcResult, async_trait};
-use peruri_rpc_api::{CallRequest, EthApiServer, Json};
-use std::{collections::BTreeMap, sync::Arc};
+use peruri_rpc_api::{CallRequest, Capabilities, EthApiServer, Json};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use tokio::sync::broadcast::error::RecvError;
 
 /// Answers of [`EthApiServer`].
 #[derive(Clone)]
@@ -70,6 +75,13 @@ impl Eth {
 
     fn block_at(&self, number: BlockNumberOrTag) -> Result<Option<Arc<CachedBlock>>, RpcError> {
         self.ctx.block(number.into())
+    }
+
+    /// Whether a transaction of the pool waits for something else than a block.
+    fn is_queued(&self, hash: &B256) -> bool {
+        let Some(pooled) = self.ctx.pool().get(hash) else { return false };
+        let (_, queued) = self.ctx.pool().content_from(&pooled.transaction().signer());
+        queued.values().any(|waiting| waiting.hash() == hash)
     }
 
     fn call_input(
@@ -229,6 +241,36 @@ impl EthApiServer for Eth {
         Ok(result.map_err(|error| RpcError::Pool(error.kind))?)
     }
 
+    async fn send_raw_transaction_sync(
+        &self,
+        transaction: Bytes,
+        timeout: Option<U64>,
+    ) -> RpcResult<Json<TransactionReceipt>> {
+        // Before it is sent: the block that has it must not be missed.
+        let mut commits = self.ctx.factory().subscribe_to_canonical_state();
+        let hash = self.send_raw_transaction(transaction).await?;
+        if self.is_queued(&hash) {
+            return Err(RpcError::NotExecutable { hash }.into());
+        }
+        let limit = self.ctx.limits.send_sync_timeout;
+        let wanted = timeout.map(|timeout| Duration::from_millis(timeout.to()));
+        let waited = wanted.filter(|wanted| !wanted.is_zero() && *wanted <= limit).unwrap_or(limit);
+        let found = async {
+            loop {
+                if let Some(receipt) = self.transaction_receipt(hash)? {
+                    return Ok(receipt);
+                }
+                if let Err(RecvError::Closed) = commits.recv().await {
+                    return Err(RpcError::Unavailable("the node is stopping".to_owned()).into());
+                }
+            }
+        };
+        match tokio::time::timeout(waited, found).await {
+            Ok(found) => found,
+            Err(_) => Err(RpcError::NotIncluded { hash, waited }.into()),
+        }
+    }
+
     fn balance(&self, address: Address, block: Option<BlockId>) -> RpcResult<U256> {
         let account = self.ctx.state(block)?.account(&address).map_err(RpcError::from)?;
         Ok(account.map_or(U256::ZERO, |account| account.balance))
@@ -316,6 +358,28 @@ impl EthApiServer for Eth {
         let ctx = self.ctx.clone();
         let work = move |deadline| calls::create_access_list(&ctx, input, deadline);
         Ok(self.ctx.calls.run(work).await?)
+    }
+
+    async fn simulate_v1(
+        &self,
+        payload: SimulatePayload<CallRequest>,
+        block: Option<BlockId>,
+    ) -> RpcResult<Json<Vec<SimulatedBlock>>> {
+        let ctx = self.ctx.clone();
+        let work = move |deadline| simulate::simulate(&ctx, payload, block, deadline);
+        Ok(self.ctx.calls.run(work).await?)
+    }
+
+    fn config(&self) -> RpcResult<EthConfig> {
+        Ok(config::config(&self.ctx)?)
+    }
+
+    fn capabilities(&self) -> RpcResult<Capabilities> {
+        Ok(capabilities::capabilities(&self.ctx)?)
+    }
+
+    fn base_fee(&self) -> RpcResult<U256> {
+        Ok(U256::from(fees::next_base_fee(&self.ctx)?))
     }
 
     fn gas_price(&self) -> RpcResult<U256> {

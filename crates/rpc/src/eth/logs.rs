@@ -10,7 +10,7 @@ use crate::{
 use alloy_primitives::{Address, B256, Log as PrimitiveLog};
 use alloy_rpc_types_eth::{Filter, FilterBlockOption, Log};
 use peruri_rpc_api::Json;
-use std::ops::RangeInclusive;
+use std::{ops::RangeInclusive, sync::Arc};
 
 /// `eth_getLogs`.
 pub(crate) fn logs(ctx: &Inner, filter: &Filter) -> RpcResult<Json<Vec<Log>>> {
@@ -40,19 +40,11 @@ fn for_each_match(
     mut visit: impl FnMut(&PrimitiveLog, &LogContext, u64) -> RpcResult<()>,
 ) -> RpcResult<()> {
     ctx.with_receipts(block)?;
-    let header = block.header();
     for (index, receipt) in block.receipts().iter().enumerate() {
         if receipt.logs.is_empty() {
             continue;
         }
-        let tx = block.transactions().get(index);
-        let at = LogContext {
-            block_hash: block.hash(),
-            block_number: header.number,
-            timestamp: header.timestamp,
-            tx_hash: tx.map(|tx| *tx.tx_hash()).unwrap_or_default(),
-            tx_index: index as u64,
-        };
+        let at = place(block, index);
         let first = block.first_log(index);
         for (offset, log) in receipt.logs.iter().enumerate() {
             if filter.matches(log) {
@@ -63,20 +55,43 @@ fn for_each_match(
     Ok(())
 }
 
-/// The matching logs of a block, each as text of its own.
-pub(crate) fn log_texts(
+/// The matching logs of a block, each as text of its own that is written when it is asked for: a
+/// subscriber may take long for a block of many.
+pub(crate) fn log_texts<'a>(
     ctx: &Inner,
-    filter: &Filter,
-    block: &CachedBlock,
-) -> RpcResult<Vec<Json<Log>>> {
-    let mut texts = Vec::new();
-    for_each_match(ctx, filter, block, |log, at, index| {
-        let mut out = Writer::with_capacity(512);
-        write_log(&mut out, log, at, index);
-        texts.push(out.finish()?);
-        Ok(())
-    })?;
-    Ok(texts)
+    filter: &'a Filter,
+    block: Arc<CachedBlock>,
+) -> RpcResult<impl Iterator<Item = RpcResult<Json<Log>>> + use<'a>> {
+    ctx.with_receipts(&block)?;
+    let (mut index, mut offset) = (0, 0);
+    Ok(std::iter::from_fn(move || {
+        loop {
+            let receipt = block.receipts().get(index)?;
+            let Some(log) = receipt.logs.get(offset) else {
+                (index, offset) = (index + 1, 0);
+                continue;
+            };
+            let in_block = block.first_log(index) + offset as u64;
+            offset += 1;
+            if filter.matches(log) {
+                let mut out = Writer::with_capacity(512);
+                write_log(&mut out, log, &place(&block, index), in_block);
+                return Some(out.finish().map_err(RpcError::from));
+            }
+        }
+    }))
+}
+
+/// Where the logs of transaction `index` stand.
+fn place(block: &CachedBlock, index: usize) -> LogContext {
+    let header = block.header();
+    LogContext {
+        block_hash: block.hash(),
+        block_number: header.number,
+        timestamp: header.timestamp,
+        tx_hash: block.transactions().get(index).map(|tx| *tx.tx_hash()).unwrap_or_default(),
+        tx_index: index as u64,
+    }
 }
 
 /// Logs collected so far.

@@ -1,6 +1,8 @@
 //! Namespace `eth`.
 
 mod api;
+mod capabilities;
+mod config;
 mod fees;
 mod filters;
 mod logs;
@@ -9,4 +11,4 @@ mod pubsub;
 
 pub(crate) use api::Eth;
 pub(crate) use filters::{EthFilters, FilterStore};
-pub(crate) use pubsub::{EthPubSub, follow};
+pub(crate) use pubsub::{EthPubSub, follow, send_all};

@@ -86,10 +86,10 @@ impl EthPubSubApiServer for EthPubSub {
         let ctx = &self.ctx;
         match topic {
             Topic::Heads => follow(&sink, blocks, |new| heads(&new)).await,
-            Topic::Logs(filter) => follow(&sink, blocks, |new| logs(ctx, &filter, &new)).await,
+            Topic::Logs(filter) => follow_each(&sink, blocks, |new| logs(ctx, &filter, &new)).await,
             Topic::Syncing => {
                 let mut last = None;
-                send_all(&sink, syncing(ctx, &mut last)?).await?;
+                send_all(&sink, syncing(ctx, &mut last)?.into_iter().map(Ok)).await?;
                 follow(&sink, blocks, |_| syncing(ctx, &mut last)).await
             }
             Topic::PendingHashes => {
@@ -120,9 +120,21 @@ impl EthPubSubApiServer for EthPubSub {
 /// behind.
 pub(crate) async fn follow<T: Clone>(
     sink: &SubscriptionSink,
-    mut receiver: Receiver<T>,
+    receiver: Receiver<T>,
     mut messages: impl FnMut(T) -> Result<Vec<Box<RawValue>>, RpcError>,
 ) -> SubscriptionResult {
+    follow_each(sink, receiver, |item| Ok(messages(item)?.into_iter().map(Ok))).await
+}
+
+/// As [`follow`], for messages that are made one by one when there is room for them.
+async fn follow_each<T: Clone, M>(
+    sink: &SubscriptionSink,
+    mut receiver: Receiver<T>,
+    mut messages: impl FnMut(T) -> Result<M, RpcError>,
+) -> SubscriptionResult
+where
+    M: Iterator<Item = Result<Box<RawValue>, RpcError>>,
+{
     loop {
         let item = tokio::select! {
             () = sink.closed() => return Ok(()),
@@ -138,9 +150,13 @@ pub(crate) async fn follow<T: Clone>(
     }
 }
 
-async fn send_all(sink: &SubscriptionSink, messages: Vec<Box<RawValue>>) -> SubscriptionResult {
+/// Sends messages, each within a time. They are made one by one, when there is room for them.
+pub(crate) async fn send_all(
+    sink: &SubscriptionSink,
+    messages: impl Iterator<Item = Result<Box<RawValue>, RpcError>>,
+) -> SubscriptionResult {
     for message in messages {
-        if sink.send_timeout(message, SEND_TIMEOUT).await.is_err() && !sink.is_closed() {
+        if sink.send_timeout(message?, SEND_TIMEOUT).await.is_err() && !sink.is_closed() {
             return Err(closed(format!(
                 "subscriber too slow: {} messages waiting for {SEND_TIMEOUT:?}",
                 sink.max_capacity()
@@ -165,16 +181,15 @@ fn heads(new: &CanonStateNotification) -> Result<Vec<Box<RawValue>>, RpcError> {
     Ok(vec![raw(header)?])
 }
 
-fn logs(
+fn logs<'a>(
     ctx: &Context,
-    filter: &Filter,
+    filter: &'a Filter,
     new: &CanonStateNotification,
-) -> Result<Vec<Box<RawValue>>, RpcError> {
-    let Some(block) = ctx.block_by_hash(new.tip().hash())? else { return Ok(Vec::new()) };
-    if block.header().logs_bloom.is_zero() {
-        return Ok(Vec::new());
-    }
-    log_texts(ctx, filter, &block)?.into_iter().map(raw).collect()
+) -> Result<impl Iterator<Item = Result<Box<RawValue>, RpcError>> + use<'a>, RpcError> {
+    let block = ctx.block_by_hash(new.tip().hash())?;
+    let with_logs = block.filter(|block| !block.header().logs_bloom.is_zero());
+    let texts = with_logs.map(|block| log_texts(ctx, filter, block)).transpose()?;
+    Ok(texts.into_iter().flatten().map(|text| raw(text?)))
 }
 
 fn pooled<T>(

@@ -16,14 +16,22 @@ pub(crate) fn block_json(block: &CachedBlock, full: bool) -> serde_json::Result<
         if full { transactions.iter().map(size_hint).sum() } else { 70 * transactions.len() };
     let mut out = Writer::with_capacity(2200 + body);
     out.begin();
-    write_header_fields(&mut out, block.header(), block.hash());
+    write_block_fields(&mut out, block, full);
+    out.end();
+    out.finish()
+}
+
+/// The members of a block, for an object that has others too.
+pub(crate) fn write_block_fields(out: &mut Writer, block: &CachedBlock, full: bool) {
+    let transactions = block.transactions();
+    write_header_fields(out, block.header(), block.hash());
     out.field_quantity("size", block.rlp_length() as u64);
     out.key("transactions");
     out.begin_array();
     for (index, tx) in transactions.iter().enumerate() {
         if full {
             let place = block.transaction_place(index);
-            write_transaction(&mut out, tx, block.sender(index), Some(&place));
+            write_transaction(out, tx, block.sender(index), Some(&place));
         } else {
             out.data(tx.tx_hash().as_slice());
         }
@@ -33,9 +41,7 @@ pub(crate) fn block_json(block: &CachedBlock, full: bool) -> serde_json::Result<
     out.begin_array();
     block.ommers().iter().for_each(|ommer| out.data(ommer_hash(ommer).as_slice()));
     out.end_array();
-    write_withdrawals(&mut out, block);
-    out.end();
-    out.finish()
+    write_withdrawals(out, block);
 }
 
 /// A header alone.

@@ -10,7 +10,7 @@ mod receipt;
 mod transaction;
 mod writer;
 
-pub(crate) use block::{block_json, header_json, uncle_json};
+pub(crate) use block::{block_json, header_json, uncle_json, write_block_fields};
 pub(crate) use log::{LogContext, write_log};
 pub(crate) use receipt::{ReceiptPlace, receipt_json, receipts_json};
 pub(crate) use transaction::{TransactionPlace, transaction_json, write_transaction};

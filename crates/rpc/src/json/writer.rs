@@ -71,6 +71,11 @@ impl Writer {
         self.out.extend_from_slice(text);
     }
 
+    /// A value that is JSON text already.
+    pub(crate) fn raw(&mut self, json: &str) {
+        self.literal(json.as_bytes());
+    }
+
     /// `null`.
     pub(crate) fn null(&mut self) {
         self.literal(b"null");

@@ -3,10 +3,11 @@
 use super::{
     batch::{SendBatch, SendBatchLayer},
     dispatch::{Dispatch, Subscriptions},
+    guard::{self, error_body},
     message,
     session::{self, Session},
 };
-use crate::RpcLimits;
+use crate::{RpcLimits, error::LIMIT_EXCEEDED};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
 use jsonrpsee::{
@@ -25,8 +26,9 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Poll},
+    time::Duration,
 };
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::timeout};
 use tower::{Layer, Service};
 
 /// Tells connections apart, over all servers.
@@ -72,10 +74,12 @@ impl EndpointParts {
         if request.body().size_hint().lower() > u64::from(max) {
             return response::too_large(max);
         }
-        let body = match Limited::new(request.into_body(), max as usize).collect().await {
-            Ok(body) => body.to_bytes(),
-            Err(error) if error.is::<LengthLimitError>() => return response::too_large(max),
-            Err(error) => {
+        let body = Limited::new(request.into_body(), max as usize).collect();
+        let body = match timeout(self.limits.request_timeout, body).await {
+            Ok(Ok(body)) => body.to_bytes(),
+            Err(_) => return too_slow(self.limits.request_timeout),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => return response::too_large(max),
+            Ok(Err(error)) => {
                 tracing::debug!(target: "rpc::server", %error, "reading a request failed");
                 return response::malformed();
             }
@@ -109,6 +113,11 @@ impl Service<HttpRequest<Incoming>> for Endpoint {
             })
         })
     }
+}
+
+/// The body did not come in time. What is left of it is not waited for: the connection ends.
+fn too_slow(limit: Duration) -> HttpResponse {
+    guard::json_response(408, error_body(LIMIT_EXCEEDED, &format!("no request within {limit:?}")))
 }
 
 /// The server does not speak this.

@@ -112,7 +112,7 @@ pub(crate) fn error_body(code: i32, message: &str) -> String {
         .to_string()
 }
 
-fn json_response(status: u16, body: String) -> HttpResponse {
+pub(super) fn json_response(status: u16, body: String) -> HttpResponse {
     response(status, "application/json", body)
 }
 

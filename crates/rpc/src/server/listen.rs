@@ -125,7 +125,7 @@ impl Listener {
         }
         let parts = &self.endpoint.0;
         let (stopped, alive) = (stop.clone().shutdown(), parts.alive.clone());
-        let header_timeout = parts.limits.header_timeout;
+        let request_timeout = parts.limits.request_timeout;
         let inner = self.endpoint.clone();
         let guard = Guard { inner, policy: self.policy.clone(), permit: Arc::new(permit) };
         let service = TowerToHyperService::new(self.cors.layer(guard));
@@ -133,7 +133,7 @@ impl Listener {
             // HTTP/1.1 only: one request at a time, and no bytes are waited for without a limit.
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
-                .header_read_timeout(header_timeout)
+                .header_read_timeout(request_timeout)
                 .serve_connection(TokioIo::new(socket), service)
                 .with_upgrades();
             tokio::pin!(stopped, connection);

@@ -8,12 +8,14 @@ use super::{
 };
 use crate::{
     AuthConfig, EndpointConfig, RpcHandles, RpcLimits, RpcServerConfig, ServerError,
+    activity::{ActivityPubSub, ActivityRead, ActivityWrite},
     admin::Admin,
     context::Context,
     eth::{Eth, EthFilters, EthPubSub, FilterStore},
     exex::ExEx,
     ibft::Ibft,
     node::{Modules, Node},
+    ots::Ots,
     plog::{Plog, PlogPubSub},
     trace::{DebugTrace, Trace},
 };
@@ -23,9 +25,10 @@ use jsonrpsee::{
     server::{ServerHandle, StopHandle, stop_channel},
 };
 use peruri_rpc_api::{
-    AdminApiServer, DebugApiServer, DebugTraceApiServer, EthApiServer, EthFilterApiServer,
-    EthPubSubApiServer, ExExApiServer, IbftApiServer, NetApiServer, PlogApiServer,
-    PlogPubSubApiServer, RpcApiServer, TraceApiServer, TxPoolApiServer, Web3ApiServer,
+    ActivityApiServer, ActivityPubSubApiServer, ActivityWriteApiServer, AdminApiServer,
+    DebugApiServer, DebugTraceApiServer, EthApiServer, EthFilterApiServer, EthPubSubApiServer,
+    ExExApiServer, IbftApiServer, NetApiServer, OtsApiServer, PlogApiServer, PlogPubSubApiServer,
+    RpcApiServer, TraceApiServer, TxPoolApiServer, Web3ApiServer,
 };
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::broadcast::error::RecvError, sync::mpsc, task::AbortHandle};
@@ -42,10 +45,20 @@ pub(crate) struct Namespaces {
     methods: BTreeMap<String, Methods>,
     /// Subscriptions by namespace: not on servers that speak HTTP only.
     subscriptions: BTreeMap<String, Methods>,
+    /// Methods that only the authenticated server has.
+    restricted: BTreeMap<String, Methods>,
+}
+
+/// What a server has of its namespaces beside the methods for all.
+#[derive(Debug, Clone, Copy)]
+struct Extent {
+    subscriptions: bool,
+    restricted: bool,
 }
 
 impl Namespaces {
-    fn new(ctx: &Context) -> Result<Self, RegisterMethodError> {
+    /// `track`: whether personal data may be sent to the servers that have the restricted methods.
+    fn new(ctx: &Context, track: bool) -> Result<Self, RegisterMethodError> {
         let mut namespaces = Self::default();
         let filters = Arc::new(FilterStore::new(&ctx.limits));
         let node = Node::new(ctx.clone());
@@ -62,9 +75,16 @@ impl Namespaces {
         namespaces.add("debug", DebugApiServer::into_rpc(node))?;
         namespaces.add("debug", DebugTrace::new(ctx.clone()).into_rpc())?;
         namespaces.add("trace", Trace::new(ctx.clone()).into_rpc())?;
+        namespaces.add("ots", Ots::new(ctx.clone()).into_rpc())?;
         if ctx.chain_spec().plog().is_some() {
             namespaces.add("plog", Plog::new(ctx.clone()).into_rpc())?;
             namespaces.subscribe("plog", PlogPubSub::new(ctx.clone()).into_rpc());
+        }
+        if let Some(activity) = &ctx.handles.activity {
+            namespaces.add("activity", ActivityRead::new(activity.clone()).into_rpc())?;
+            namespaces.subscribe("activity", ActivityPubSub::new(activity.clone()).into_rpc());
+            let write = ActivityWrite::new(activity.clone(), track).into_rpc();
+            namespaces.restricted.insert("activity".to_owned(), write.into());
         }
         namespaces.subscribe("eth", EthPubSub::new(ctx.clone()).into_rpc());
         Ok(namespaces)
@@ -87,7 +107,7 @@ impl Namespaces {
         &self,
         endpoint: &'static str,
         names: &[String],
-        subscriptions: bool,
+        extent: Extent,
     ) -> Result<Methods, ServerError> {
         let mut selected = Methods::new();
         let mut versions = BTreeMap::new();
@@ -102,11 +122,14 @@ impl Namespaces {
                 continue;
             }
             selected.merge(methods.clone())?;
-            if let Some(methods) = self.subscriptions.get(name).filter(|_| subscriptions) {
+            let subscriptions = self.subscriptions.get(name).filter(|_| extent.subscriptions);
+            let restricted = self.restricted.get(name).filter(|_| extent.restricted);
+            for methods in subscriptions.into_iter().chain(restricted) {
                 selected.merge(methods.clone())?;
             }
         }
-        selected.merge(Modules(versions).into_rpc())?;
+        let modules = Modules::new(versions, &selected).map_err(ServerError::Document)?;
+        selected.merge(modules.into_rpc())?;
         Ok(selected)
     }
 
@@ -146,7 +169,8 @@ impl RpcServerBuilder {
         let Self { config, handles, extra } = self;
         let limits = config.limits;
         let ctx = Context::new(handles, limits);
-        let mut namespaces = Namespaces::new(&ctx)?;
+        let track = config.auth.as_ref().is_none_or(AuthConfig::takes_personal_data);
+        let mut namespaces = Namespaces::new(&ctx, track)?;
         for (namespace, methods) in extra {
             namespaces.add(&namespace, methods)?;
         }
@@ -210,7 +234,8 @@ impl Plan {
         limits: &RpcLimits,
     ) -> Result<Self, ServerError> {
         let is_ws = endpoint == "ws";
-        let methods = namespaces.select(endpoint, &config.namespaces, is_ws)?;
+        let extent = Extent { subscriptions: is_ws, restricted: config.restricted };
+        let methods = namespaces.select(endpoint, &config.namespaces, extent)?;
         let policy = Policy {
             hosts: Policy::hosts_for(config.addr.ip(), &config.hosts),
             origins: config.cors_origins.clone(),
@@ -236,7 +261,8 @@ impl Plan {
         limits: &RpcLimits,
     ) -> Result<Self, ServerError> {
         let endpoint = "authrpc";
-        let methods = namespaces.select(endpoint, &namespaces.names(), true)?;
+        let extent = Extent { subscriptions: true, restricted: true };
+        let methods = namespaces.select(endpoint, &namespaces.names(), extent)?;
         let policy = Policy {
             hosts: Policy::hosts_for(config.addr.ip(), &config.hosts),
             origins: Vec::new(),

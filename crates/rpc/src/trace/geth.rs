@@ -5,6 +5,7 @@ use super::{
     steps::as_geth,
     text::{List, json},
     tracer::tracer,
+    whole::{LastBlock, Question, Traces},
 };
 use crate::{
     RpcError,
@@ -20,17 +21,18 @@ use alloy_rpc_types_trace::geth::{
 };
 use jsonrpsee::core::{RpcResult, async_trait};
 use peruri_rpc_api::{CallRequest, DebugTraceApiServer, Json};
-use std::ops::Range;
+use std::{ops::Range, sync::Arc, time::Instant};
 
 /// Answers of [`DebugTraceApiServer`].
 #[derive(Clone)]
 pub(crate) struct DebugTrace {
     ctx: Context,
+    last: Arc<LastBlock>,
 }
 
 impl DebugTrace {
-    pub(crate) const fn new(ctx: Context) -> Self {
-        Self { ctx }
+    pub(crate) fn new(ctx: Context) -> Self {
+        Self { ctx, last: Arc::default() }
     }
 
     async fn block(
@@ -38,10 +40,8 @@ impl DebugTrace {
         id: BlockId,
         options: Option<GethDebugTracingOptions>,
     ) -> RpcResult<Json<Vec<TraceResult>>> {
-        let ctx = self.ctx.clone();
         let options = options.unwrap_or_default();
-        let work = move |deadline| block(&ctx, id, options, deadline);
-        Ok(self.ctx.traces.run(work).await?)
+        self.ctx.trace(move |ctx, deadline| block(ctx, id, options, deadline)).await
     }
 }
 
@@ -52,10 +52,15 @@ impl DebugTraceApiServer for DebugTrace {
         hash: B256,
         options: Option<GethDebugTracingOptions>,
     ) -> RpcResult<Json<GethTrace>> {
-        let ctx = self.ctx.clone();
-        let options = options.unwrap_or_default();
-        let work = move |deadline| transaction(&ctx, hash, options, deadline);
-        Ok(self.ctx.traces.run(work).await?)
+        let (block, index) = self.ctx.locate(hash)?.ok_or(RpcError::TransactionNotFound)?;
+        let question = Question { block: block.hash(), options: options.unwrap_or_default() };
+        if let Some(kept) = self.last.get(&question, index) {
+            return Ok(kept);
+        }
+        let last = self.last.clone();
+        let work =
+            move |ctx: &Inner, deadline| transaction(ctx, &last, &block, index, question, deadline);
+        self.ctx.trace(work).await
     }
 
     async fn trace_block_by_number(
@@ -90,25 +95,57 @@ impl DebugTraceApiServer for DebugTrace {
             state_overrides: options.state_overrides,
             block_overrides: options.block_overrides.map(Box::new),
         };
-        let ctx = self.ctx.clone();
-        let work = move |deadline| call(&ctx, input, options.tracing_options, deadline);
-        Ok(self.ctx.traces.run(work).await?)
+        let options = options.tracing_options;
+        self.ctx.trace(move |ctx, deadline| call(ctx, input, options, deadline)).await
     }
 }
 
 fn transaction(
     ctx: &Inner,
-    hash: B256,
-    options: GethDebugTracingOptions,
+    last: &LastBlock,
+    block: &CachedBlock,
+    index: usize,
+    question: Question,
     deadline: Deadline,
 ) -> Answer<Json<GethTrace>> {
-    let (block, index) = ctx.locate(hash)?.ok_or(RpcError::TransactionNotFound)?;
+    if last.ask(&question)
+        && let Some(traces) = whole_block(ctx, block, &question, deadline)?
+    {
+        last.keep(&question, traces);
+    }
+    // It may also have been traced while this was waiting.
+    if let Some(kept) = last.get(&question, index) {
+        return Ok(kept);
+    }
     let mut found = None;
-    for_each(ctx, &block, index..index + 1, options, deadline, |_, trace| {
+    for_each(ctx, block, index..index + 1, question.options, deadline, |_, trace| {
         found = Some(json(&trace, ctx.max_response())?);
         Ok(())
     })?;
     found.ok_or_else(|| RpcError::internal("a transaction is not where its index says"))
+}
+
+/// Traces of all transactions of a block; `None` if they are too long, or take more than half of the
+/// time that there is for one.
+fn whole_block(
+    ctx: &Inner,
+    block: &CachedBlock,
+    question: &Question,
+    deadline: Deadline,
+) -> Answer<Option<Traces>> {
+    let now = Instant::now();
+    let half = deadline.at.saturating_duration_since(now) / 2;
+    let early = Deadline { at: now + half, ..deadline };
+    let (all, options) = (0..block.transaction_count(), question.options.clone());
+    let mut traces = Traces::default();
+    let outcome = for_each(ctx, block, all, options, early, |_, trace| {
+        traces.push(json(&trace, ctx.max_response())?)
+    });
+    match outcome {
+        Ok(()) => Ok(Some(traces)),
+        Err(RpcError::Limit { .. } | RpcError::Timeout { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 fn block(

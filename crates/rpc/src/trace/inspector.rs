@@ -21,7 +21,7 @@ use revm_inspectors::tracing::{
 /// OpenEthereum leaves out calls of precompiled contracts that carry no value. The transparency log
 /// is one by its address only: its calls change state, and who looks for them must find them.
 #[derive(Debug)]
-pub(super) struct ParityInspector {
+pub(crate) struct ParityInspector {
     inner: TracingInspector,
     limits: TraceLimits,
     /// Bytes of an answer.
@@ -30,7 +30,7 @@ pub(super) struct ParityInspector {
 
 impl ParityInspector {
     /// A tracer for what `types` ask for, whose answer has `limit` bytes at most, and its meter.
-    pub(super) fn new(types: &HashSet<TraceType>, limit: usize) -> (Self, Meter) {
+    pub(crate) fn new(types: &HashSet<TraceType>, limit: usize) -> (Self, Meter) {
         let config = TracingInspectorConfig::from_parity_config(types);
         // Writes to memory are counted here, the rest by the meter. Bytes become two digits.
         let limits = TraceLimits::default().set_max_recorded_bytes(Some(limit / 2));
@@ -41,7 +41,7 @@ impl ParityInspector {
     }
 
     /// What was seen since the last time.
-    pub(super) fn take(&mut self) -> RpcResult<ParityTraceBuilder> {
+    pub(crate) fn take(&mut self) -> RpcResult<ParityTraceBuilder> {
         if self.inner.limit_exceeded() {
             return Err(too_long(self.limit + 1, self.limit));
         }

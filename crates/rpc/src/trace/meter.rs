@@ -55,7 +55,7 @@ pub(super) struct KeptSteps {
 
 /// Counts; one for all transactions whose traces are in memory together.
 #[derive(Debug)]
-pub(super) struct Meter {
+pub(crate) struct Meter {
     kept: Kept,
     bytes: usize,
     limit: usize,
@@ -69,6 +69,11 @@ impl Meter {
     /// A meter for a tracer that keeps `kept`, for an answer of `limit` bytes.
     pub(super) fn new(kept: Kept, limit: usize) -> Self {
         Self { kept, bytes: 0, limit, steps: 0, slots: AddressMap::default() }
+    }
+
+    /// A meter for a tracer that keeps next to nothing.
+    pub(crate) fn idle(limit: usize) -> Self {
+        Self::new(Kept::default(), limit)
     }
 
     /// Begins the next transaction.

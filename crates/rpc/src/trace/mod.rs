@@ -17,6 +17,11 @@ mod reward;
 mod steps;
 mod text;
 mod tracer;
+mod whole;
 
 pub(crate) use geth::DebugTrace;
+pub(crate) use inspector::ParityInspector;
+pub(crate) use meter::Meter;
 pub(crate) use parity::Trace;
+pub(crate) use replay::{Replayed, replay, state_before};
+pub(crate) use reward::rewards;

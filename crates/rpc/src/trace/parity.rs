@@ -35,15 +35,6 @@ impl Trace {
     pub(crate) const fn new(ctx: Context) -> Self {
         Self { ctx }
     }
-
-    /// Runs `work` when it is its turn.
-    async fn run<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Inner, Deadline) -> Answer<T> + Send + 'static,
-    ) -> RpcResult<T> {
-        let ctx = self.ctx.clone();
-        Ok(self.ctx.traces.run(move |deadline| work(&ctx, deadline)).await?)
-    }
 }
 
 #[async_trait]
@@ -52,33 +43,35 @@ impl TraceApiServer for Trace {
         &self,
         block: BlockId,
     ) -> RpcResult<Option<Json<Vec<LocalizedTransactionTrace>>>> {
-        self.run(move |ctx, deadline| {
-            let Some(block) = ctx.block(block)? else { return Ok(None) };
-            let mut list = List::new(ctx.max_response());
-            for_each_of_block(ctx, &block, deadline, |trace| list.push(&trace))?;
-            list.finish().map(Some)
-        })
-        .await
+        self.ctx
+            .trace(move |ctx, deadline| {
+                let Some(block) = ctx.block(block)? else { return Ok(None) };
+                let mut list = List::new(ctx.max_response());
+                for_each_of_block(ctx, &block, deadline, |trace| list.push(&trace))?;
+                list.finish().map(Some)
+            })
+            .await
     }
 
     async fn transaction_traces(
         &self,
         hash: B256,
     ) -> RpcResult<Option<Json<Vec<LocalizedTransactionTrace>>>> {
-        self.run(move |ctx, deadline| {
-            let Some((block, index)) = ctx.locate(hash)? else { return Ok(None) };
-            let mut list = List::new(ctx.max_response());
-            for_each(ctx, &block, index..index + 1, deadline, |trace| list.push(&trace))?;
-            list.finish().map(Some)
-        })
-        .await
+        self.ctx
+            .trace(move |ctx, deadline| {
+                let Some((block, index)) = ctx.locate(hash)? else { return Ok(None) };
+                let mut list = List::new(ctx.max_response());
+                for_each(ctx, &block, index..index + 1, deadline, |trace| list.push(&trace))?;
+                list.finish().map(Some)
+            })
+            .await
     }
 
     async fn filter_traces(
         &self,
         wanted: TraceFilter,
     ) -> RpcResult<Json<Vec<LocalizedTransactionTrace>>> {
-        self.run(move |ctx, deadline| filter(ctx, &wanted, deadline)).await
+        self.ctx.trace(move |ctx, deadline| filter(ctx, &wanted, deadline)).await
     }
 
     async fn trace_call(
@@ -90,7 +83,7 @@ impl TraceApiServer for Trace {
         block_overrides: Option<Box<BlockOverrides>>,
     ) -> RpcResult<Json<TraceResults>> {
         let input = CallInput { request, block, state_overrides, block_overrides };
-        self.run(move |ctx, deadline| call(ctx, input, &types, deadline)).await
+        self.ctx.trace(move |ctx, deadline| call(ctx, input, &types, deadline)).await
     }
 
     async fn replay_transaction(
@@ -98,16 +91,17 @@ impl TraceApiServer for Trace {
         hash: B256,
         types: HashSet<TraceType>,
     ) -> RpcResult<Json<TraceResults>> {
-        self.run(move |ctx, deadline| {
-            let (block, index) = ctx.locate(hash)?.ok_or(RpcError::TransactionNotFound)?;
-            let mut found = None;
-            for_each_result(ctx, &block, index..index + 1, &types, deadline, |result| {
-                found = Some(json(&result.full_trace, ctx.max_response())?);
-                Ok(())
-            })?;
-            found.ok_or_else(|| RpcError::internal("a transaction is not where its index says"))
-        })
-        .await
+        self.ctx
+            .trace(move |ctx, deadline| {
+                let (block, index) = ctx.locate(hash)?.ok_or(RpcError::TransactionNotFound)?;
+                let mut found = None;
+                for_each_result(ctx, &block, index..index + 1, &types, deadline, |result| {
+                    found = Some(json(&result.full_trace, ctx.max_response())?);
+                    Ok(())
+                })?;
+                found.ok_or_else(|| RpcError::internal("a transaction is not where its index says"))
+            })
+            .await
     }
 
     async fn replay_block(
@@ -115,14 +109,15 @@ impl TraceApiServer for Trace {
         block: BlockId,
         types: HashSet<TraceType>,
     ) -> RpcResult<Option<Json<Vec<TraceResultsWithTransactionHash>>>> {
-        self.run(move |ctx, deadline| {
-            let Some(block) = ctx.block(block)? else { return Ok(None) };
-            let mut list = List::new(ctx.max_response());
-            let all = 0..block.transaction_count();
-            for_each_result(ctx, &block, all, &types, deadline, |result| list.push(&result))?;
-            list.finish().map(Some)
-        })
-        .await
+        self.ctx
+            .trace(move |ctx, deadline| {
+                let Some(block) = ctx.block(block)? else { return Ok(None) };
+                let mut list = List::new(ctx.max_response());
+                let all = 0..block.transaction_count();
+                for_each_result(ctx, &block, all, &types, deadline, |result| list.push(&result))?;
+                list.finish().map(Some)
+            })
+            .await
     }
 }
 

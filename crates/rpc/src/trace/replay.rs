@@ -20,18 +20,18 @@ use revm::{
 use std::ops::Range;
 
 /// A transaction that was executed again and whose changes are not in the state yet.
-pub(super) struct Replayed<'s, 'a, T> {
-    pub(super) place: TransactionInfo,
-    pub(super) tx: TxEnv,
-    pub(super) block: &'s BlockEnv,
-    pub(super) tracer: &'s mut T,
-    pub(super) done: &'s ResultAndState,
+pub(crate) struct Replayed<'s, 'a, T> {
+    pub(crate) place: TransactionInfo,
+    pub(crate) tx: TxEnv,
+    pub(crate) block: &'s BlockEnv,
+    pub(crate) tracer: &'s mut T,
+    pub(crate) done: &'s ResultAndState,
     /// The state before the transaction.
-    pub(super) db: &'s mut SessionDb<'a>,
+    pub(crate) db: &'s mut SessionDb<'a>,
 }
 
 /// The state that a block began with.
-pub(super) fn state_before(ctx: &Inner, block: &CachedBlock) -> RpcResult<StateProviderBox> {
+pub(crate) fn state_before(ctx: &Inner, block: &CachedBlock) -> RpcResult<StateProviderBox> {
     let parent = block.number().checked_sub(1).ok_or(RpcError::GenesisNotTraceable)?;
     Ok(ctx.factory().history_by_block_number(parent)?)
 }
@@ -42,7 +42,7 @@ pub(super) fn state_before(ctx: &Inner, block: &CachedBlock) -> RpcResult<StateP
 /// # Errors
 ///
 /// The deadline's, the meter's, and those of `visit`.
-pub(super) fn replay<'a, T: Inspector<EthEvmContext<SessionDb<'a>>>>(
+pub(crate) fn replay<'a, T: Inspector<EthEvmContext<SessionDb<'a>>>>(
     ctx: &'a Inner,
     block: &CachedBlock,
     state: &'a dyn StateProvider,

@@ -8,7 +8,7 @@ use alloy_rpc_types_trace::parity::{LocalizedTransactionTrace, RewardAction, Rew
 use peruri_evm::ExecutorSpec;
 
 /// The rewards of a block: those of its own chain's configuration, or Ethereum's before the merge.
-pub(super) fn rewards(ctx: &Inner, block: &CachedBlock) -> Vec<LocalizedTransactionTrace> {
+pub(crate) fn rewards(ctx: &Inner, block: &CachedBlock) -> Vec<LocalizedTransactionTrace> {
     let header = block.header();
     if header.number == 0 {
         return Vec::new();

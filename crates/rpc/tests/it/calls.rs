@@ -76,11 +76,23 @@ async fn state_and_block_overrides() {
     let params = json!([{"to": target, "input": "0xaa"}, "latest", moved]);
     assert_eq!(call(&servers, params).await, json!("0xaa"));
     // What is no precompiled contract does not move, and neither does the transparency log.
-    for address in [target, PLOG_ADDRESS] {
-        let moved = json!({address.to_string(): {"movePrecompileToAddress": IDENTITY}});
+    for (address, to, code) in [
+        (target, IDENTITY, -32000),
+        (PLOG_ADDRESS, target, -38022),
+        (IDENTITY, PLOG_ADDRESS, -38022),
+        (IDENTITY, IDENTITY, -38022),
+    ] {
+        let moved = json!({address.to_string(): {"movePrecompileToAddress": to}});
         let params = json!([{"to": target}, "latest", moved]);
-        assert_eq!(servers.error("eth_call", params).await.0, -38022, "{address}");
+        assert_eq!(servers.error("eth_call", params).await.0, code, "{address} to {to}");
     }
+    // Code of its own takes the place of a contract, but not of the log.
+    let replaced = json!({IDENTITY.to_string(): {"code": "0x435f5260205ff3"}});
+    let params = json!([{"to": IDENTITY, "input": "0xaa"}, "0x0", replaced]);
+    assert_eq!(call(&servers, params).await, json!(word_of(0)));
+    let replaced = json!({PLOG_ADDRESS.to_string(): {"code": "0x00"}});
+    let params = json!([{"to": target}, "latest", replaced]);
+    assert_eq!(servers.error("eth_call", params).await.0, -38022);
 }
 
 /// The pilot's log answers calls, and takes entries of its source as a transaction would give them.

@@ -6,10 +6,10 @@ use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{Address, B256, TxKind, U64, U256};
 use alloy_rpc_types_eth::{BlockTransactions, Index, StorageValuesRequest, SyncStatus};
 use alloy_serde::JsonStorageKey;
-use peruri_chainspec::ChainSpec;
-use peruri_rpc_api::{EthApiClient as _, EthFilterApiClient as _};
+use peruri_chainspec::{ChainSpec, PILOT_JSON, PLOG_ADDRESS};
+use peruri_rpc_api::{DeleteStrategy, EthApiClient as _, EthFilterApiClient as _};
 use peruri_storage::HistoryWindows;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const TO: Address = Address::repeat_byte(0x77);
 
@@ -352,4 +352,52 @@ async fn filters_tell_what_is_new() {
     assert!(!client.uninstall_filter(logs.clone()).await.unwrap());
     let gone = servers.error("eth_getFilterChanges", json!([logs])).await;
     assert_eq!(gone, (-32000, "filter not found".to_owned()));
+}
+
+/// EIP-7910, on a chain of its own kind.
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_now_and_later() {
+    let mut genesis: Value = serde_json::from_str(PILOT_JSON).unwrap();
+    genesis["config"]["osakaTime"] = json!(9_999_999_999_u64);
+    let (spec, _) = ChainSpec::from_genesis_json(&genesis.to_string()).unwrap();
+    let servers = Node::of(spec).serve().await;
+    let config = servers.client().config().await.unwrap();
+    let (now, next) = (config.current, config.next.unwrap());
+    assert_eq!((now.activation_time, now.chain_id), (0, 7251));
+    assert_eq!(now.precompiles.get("PLOG"), Some(&PLOG_ADDRESS));
+    assert!(!now.precompiles.contains_key("P256VERIFY"));
+    // No block calls them here.
+    assert!(now.system_contracts.is_empty());
+    assert_eq!(next.activation_time, 9_999_999_999);
+    assert!(next.precompiles.contains_key("P256VERIFY"));
+    assert_ne!(next.fork_id, now.fork_id);
+    assert_eq!(config.last, Some(next));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_kept_and_what_the_next_block_costs() {
+    let history = HistoryWindows { state: Some(5), proofs: Some(2), receipts: Some(3) };
+    let mut node = Node::with_history(ChainSpec::dev(), history);
+    for _ in 0..9 {
+        node.mine(vec![]);
+    }
+    let servers = node.serve().await;
+    let client = servers.client();
+    let fee = client.base_fee().await.unwrap();
+    let last = node.mine(vec![]);
+    let header = last.recovered_block.header();
+    assert_eq!(fee, U256::from(header.base_fee_per_gas.unwrap()));
+    let told = client.capabilities().await.unwrap();
+    assert_eq!((told.head.number, told.head.hash), (U64::from(10), last.hash()));
+    for (line, oldest, kept) in [
+        (told.state, 5, Some(5)),
+        (told.stateproofs, 8, Some(2)),
+        (told.receipts, 7, Some(3)),
+        (told.logs, 7, Some(3)),
+        (told.blocks, 0, None),
+        (told.tx, 0, None),
+    ] {
+        assert_eq!((line.disabled, line.oldest_block), (false, U64::from(oldest)));
+        assert_eq!(line.delete_strategy, kept.map(DeleteStrategy::window));
+    }
 }

@@ -7,7 +7,10 @@ use peruri_rpc::{RpcLimits, RpcServerBuilder};
 use peruri_rpc_api::{EthFilterApiClient as _, EthPubSubApiClient as _};
 use serde_json::json;
 use std::time::Duration;
-use tokio::{io::AsyncReadExt, net::TcpStream};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 fn request(method: &str) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":[]}}"#)
@@ -139,12 +142,30 @@ async fn connections() {
 #[tokio::test(flavor = "multi_thread")]
 async fn silent_connections_are_closed() {
     let node = Node::new();
-    let limits = RpcLimits { header_timeout: Duration::from_millis(100), ..RpcLimits::default() };
+    let limits = RpcLimits { request_timeout: Duration::from_millis(100), ..RpcLimits::default() };
     let servers = node.serve_with(limits).await;
     let mut silent = TcpStream::connect(servers.http()).await.unwrap();
     let mut byte = [0];
     let read = tokio::time::timeout(Duration::from_secs(10), silent.read(&mut byte)).await;
     assert!(matches!(read, Ok(Ok(0) | Err(_))), "{read:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let node = Node::new();
+    let limits = RpcLimits { request_timeout: Duration::from_millis(100), ..RpcLimits::default() };
+    let servers = node.serve_with(limits).await;
+    let mut slow = TcpStream::connect(servers.http()).await.unwrap();
+    let head = "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+        content-length: 1000\r\n\r\n{";
+    slow.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    let read = slow.read_to_string(&mut answer);
+    tokio::time::timeout(Duration::from_secs(10), read).await.expect("closed").unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    let (code, message) = error_of(&serde_json::from_str(body).unwrap());
+    assert_eq!((code, message.as_str()), (-32005, "no request within 100ms"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,14 +3,16 @@
 
 mod auth;
 mod calls;
-mod compat;
 mod eth;
 mod limits;
 mod malformed;
 mod node;
+mod ots;
 mod plog;
 mod pool;
 mod pubsub;
 mod session;
+mod simulate;
 mod support;
 mod trace;
+mod vectors;

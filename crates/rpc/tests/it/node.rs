@@ -1,14 +1,16 @@
 //! Namespaces beside `eth`.
 
-use crate::support::{LOGGER, Node, raw};
+use crate::support::{LOGGER, Node, Servers, raw};
 use alloy_eips::{BlockId, eip2718::Decodable2718};
 use alloy_primitives::{Address, B256, U64, keccak256};
 use alloy_rlp::Decodable;
 use peruri_primitives::Block;
+use peruri_rpc::{EndpointConfig, RpcServerBuilder, RpcServerConfig};
 use peruri_rpc_api::{
     AdminApiClient as _, DebugApiClient as _, EthApiClient as _, NetApiClient as _,
     RpcApiClient as _, TxPoolApiClient as _, Web3ApiClient as _,
 };
+use serde_json::Value;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn net_web3_admin_and_rpc() {
@@ -25,7 +27,39 @@ async fn net_web3_admin_and_rpc() {
     assert_eq!(info.protocols.eth.network, 7252);
     assert_eq!(info.protocols.eth.head, node.factory.best_block_hash().unwrap());
     let modules = client.modules().await.unwrap();
-    assert_eq!(modules.len(), 8);
+    assert_eq!(modules.len(), 9);
+}
+
+/// A server's document names what it offers and nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_document_is_the_servers() {
+    let node = Node::new();
+    let local = ([127, 0, 0, 1], 0).into();
+    let few = RpcServerConfig {
+        http: Some(EndpointConfig::new(local, &["net"])),
+        ..RpcServerConfig::default()
+    };
+    let few = node.start(RpcServerBuilder::new(few, node.handles())).await;
+    let names = ["net_listening", "net_peerCount", "net_version", "rpc_discover", "rpc_modules"];
+    assert_eq!(documented(&few).await, names);
+    let all = node.serve().await;
+    let documented = documented(&all).await;
+    for (name, offered) in [
+        ("eth_simulateV1", true),
+        ("ots_searchTransactionsBefore", true),
+        ("debug_traceCall", true),
+        // Over WebSocket only, and not on this chain.
+        ("eth_subscribe", false),
+        ("ibft_getPendingVotes", false),
+    ] {
+        assert_eq!(documented.iter().any(|listed| listed == name), offered, "{name}");
+    }
+}
+
+async fn documented(servers: &Servers) -> Vec<String> {
+    let document = servers.client().discover().await.unwrap().decode().unwrap();
+    let name = |method: &Value| method["name"].as_str().unwrap().to_owned();
+    document["methods"].as_array().unwrap().iter().map(name).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -97,3 +97,39 @@ async fn bad_transactions_are_refused_with_the_reason() {
     }
     assert_eq!(node.pool.status().total(), 1);
 }
+
+/// EIP-7966: the receipt when there is a block, or why there is none.
+#[tokio::test(flavor = "multi_thread")]
+async fn senders_may_wait_for_the_receipt() {
+    let mut node = Node::new();
+    let servers = node.serve().await;
+    let to = Address::repeat_byte(1);
+    let tx = node.sign_legacy(to);
+    let (hash, raw_tx) = (*tx.tx_hash(), raw(&tx));
+    // No block comes.
+    let params = json!([raw_tx, 20]);
+    let answer = servers.request("eth_sendRawTransactionSync", params).await;
+    assert_eq!((&answer["error"]["code"], &answer["error"]["data"]), (&json!(4), &json!(hash)));
+    // The pool has it already.
+    let params = json!([raw_tx]);
+    assert_eq!(servers.error("eth_sendRawTransactionSync", params).await.0, -32000);
+    // One does, while the sender waits.
+    let next = node.sign_legacy(to);
+    let (next_hash, next_raw) = (*next.tx_hash(), raw(&next));
+    let client = servers.client();
+    let waiting =
+        tokio::spawn(async move { client.send_raw_transaction_sync(next_raw, None).await });
+    let mut pending = node.pool.pending_transactions_listener();
+    while !node.pool.contains(&next_hash) {
+        pending.recv().await.unwrap();
+    }
+    node.mine(vec![tx, next]);
+    let receipt = waiting.await.unwrap().unwrap().decode().unwrap();
+    assert_eq!((receipt.transaction_hash, receipt.block_number), (next_hash, Some(1)));
+    // Its nonce is the one after the next.
+    node.nonce += 1;
+    let gap = node.sign_legacy(to);
+    let answer = servers.request("eth_sendRawTransactionSync", json!([raw(&gap)])).await;
+    let expected = (&json!(5), &json!(gap.tx_hash()));
+    assert_eq!((&answer["error"]["code"], &answer["error"]["data"]), expected);
+}

@@ -36,7 +36,7 @@ use tokio_util::compat::{Compat, TokioAsyncReadCompatExt as _};
 const KEY: B256 = b256!("0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80");
 
 /// All namespaces that the crate provides.
-pub const ALL: [&str; 7] = ["eth", "net", "web3", "txpool", "debug", "trace", "admin"];
+pub const ALL: [&str; 8] = ["eth", "net", "web3", "txpool", "debug", "trace", "ots", "admin"];
 
 /// `SSTORE(0, calldata[0..32]); LOG1(calldata[0..32])`.
 pub const LOGGER: &str = "5f355f555f355f5fa100";
@@ -120,6 +120,7 @@ impl Node {
             status: Arc::new(Standalone),
             engine: None,
             network: None,
+            activity: None,
             client_version: "peruri/test".to_owned(),
         }
     }
@@ -129,7 +130,12 @@ impl Node {
         RpcServerConfig {
             http: Some(EndpointConfig::new(local, &ALL)),
             ws: Some(EndpointConfig::new(local, &ALL)),
-            auth: Some(AuthConfig { addr: local, secret: self.secret, hosts: Vec::new() }),
+            auth: Some(AuthConfig {
+                addr: local,
+                secret: self.secret,
+                hosts: Vec::new(),
+                behind_tls: false,
+            }),
             limits,
         }
     }
@@ -226,19 +232,6 @@ impl Node {
             0,
         ));
         built
-    }
-
-    /// Brings the pool to the head after an import.
-    pub fn sync_pool(&self) {
-        let head = self.factory.best_block_number().unwrap();
-        let block = self.factory.recovered_block(head).unwrap().unwrap();
-        let header = block.header();
-        let timestamp = header.timestamp + 1;
-        let spec = self.evm.chain_spec();
-        let base_fee = spec.next_base_fee(header, timestamp).unwrap_or(0);
-        let state = Arc::default();
-        let update = CanonicalStateUpdate::new(&block, state, base_fee, 1);
-        self.pool.on_canonical_state_change(update);
     }
 
     /// Deploys code given as hex in a block of its own.

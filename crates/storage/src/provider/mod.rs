@@ -1,5 +1,6 @@
 //! The provider: opening, state views, commits, readers.
 
+mod account_history;
 mod changes;
 mod commit;
 mod genesis;
@@ -17,6 +18,8 @@ use parking_lot::{Mutex, RwLock};
 use peruri_chainspec::ChainSpec;
 use peruri_primitives::SealedHeader;
 use tokio::sync::broadcast;
+
+pub use account_history::Direction;
 
 use crate::{
     CandidateChain, CanonStateNotification, DbOptions, ExecutedBlock, Head, ProviderError,

@@ -15,7 +15,6 @@ use super::{
     cursors::{newest_account, newest_slot},
     history,
     node_cache::NodeCache,
-    seen::SeenRows,
 };
 use crate::{
     Head, ProviderError, ProviderResult,
@@ -47,11 +46,9 @@ impl Caches {
 pub(crate) struct CommittedState {
     view: ReadView,
     head: Head,
-    windows: Windows,
     /// The block whose state this is; `None` for the view's head.
     at: Option<BlockNumber>,
     caches: Arc<Caches>,
-    seen: SeenRows,
 }
 
 impl std::fmt::Debug for CommittedState {
@@ -61,20 +58,23 @@ impl std::fmt::Debug for CommittedState {
 }
 
 impl CommittedState {
-    /// State of the newest committed block. Head and windows are read from the snapshot itself, so
-    /// that they belong together whatever is committed meanwhile.
+    /// State of the newest committed block. The head is read from the snapshot itself, as everything
+    /// else is, so that they belong together whatever is committed meanwhile.
     pub(crate) fn latest(db: &Arc<Db>, caches: &Arc<Caches>) -> ProviderResult<Self> {
         let view = ReadView::new(Arc::clone(db));
         let head = match view.get(Column::Meta, meta::HEAD)? {
             Some(row) => meta::decode_head(&row)?,
             None => return Err(ProviderError::NotInitialised),
         };
-        let windows = match view.get(Column::Meta, meta::WINDOWS)? {
-            Some(row) => meta::decode_windows(&row)?,
-            None => Windows::default(),
-        };
-        let (caches, seen) = (Arc::clone(caches), SeenRows::default());
-        Ok(Self { view, head, windows, at: None, caches, seen })
+        Ok(Self { view, head, at: None, caches: Arc::clone(caches) })
+    }
+
+    /// Oldest blocks that can be read. Most questions are for the head and need no answer to this.
+    fn windows(&self) -> ProviderResult<Windows> {
+        match self.view.get(Column::Meta, meta::WINDOWS)? {
+            Some(row) => meta::decode_windows(&row),
+            None => Ok(Windows::default()),
+        }
     }
 
     /// State of a committed block.
@@ -90,12 +90,9 @@ impl CommittedState {
         if number > state.head.number {
             return Err(ProviderError::BlockNotFound(number));
         }
-        if number < state.windows.state {
-            return Err(ProviderError::OutsideWindow {
-                what: "state",
-                requested: number,
-                oldest: state.windows.state,
-            });
+        let oldest = state.windows()?.state;
+        if number < oldest {
+            return Err(ProviderError::OutsideWindow { what: "state", requested: number, oldest });
         }
         state.at = (number != state.head.number).then_some(number);
         Ok(state)
@@ -121,25 +118,21 @@ impl CommittedState {
     /// # Errors
     /// The block is outside the proof window.
     pub(crate) fn cursors(&self) -> ProviderResult<StateCursors<'_>> {
-        match self.at {
-            Some(number) if number < self.windows.proofs => Err(ProviderError::OutsideWindow {
-                what: "proofs",
-                requested: number,
-                oldest: self.windows.proofs,
-            }),
-            Some(number) => Ok(StateCursors::at(&self.view, number)),
-            None => {
-                let (nodes, head) = (&self.caches.nodes, self.head.number);
-                Ok(StateCursors::cached(&self.view, nodes, head, &self.seen))
-            }
+        let Some(number) = self.at else {
+            return Ok(StateCursors::cached(&self.view, &self.caches.nodes, self.head.number));
+        };
+        let oldest = self.windows()?.proofs;
+        if number < oldest {
+            return Err(ProviderError::OutsideWindow { what: "proofs", requested: number, oldest });
         }
+        Ok(StateCursors::at(&self.view, number))
     }
 
     /// The flat row of an account.
     pub(crate) fn account_row(&self, address: &B256) -> ProviderResult<Option<TrieAccountRow>> {
         match self.at {
             Some(number) => history::account_at(&self.view, address, number),
-            None => self.seen.account(address, || newest_account(&self.view, address)),
+            None => newest_account(&self.view, address),
         }
     }
 
@@ -147,7 +140,7 @@ impl CommittedState {
     pub(crate) fn slot(&self, address: &B256, slot: &B256) -> ProviderResult<U256> {
         match self.at {
             Some(number) => history::slot_at(&self.view, address, slot, number),
-            None => self.seen.slot(address, slot, || newest_slot(&self.view, address, slot)),
+            None => newest_slot(&self.view, address, slot),
         }
     }
 
@@ -173,7 +166,7 @@ impl CommittedState {
             Some(requested) => ProviderError::OutsideWindow {
                 what: "proofs",
                 requested,
-                oldest: self.windows.proofs.max(requested.saturating_add(1)),
+                oldest: self.windows()?.proofs.max(requested.saturating_add(1)),
             },
             None => ProviderError::Trie(error.to_string()),
         })

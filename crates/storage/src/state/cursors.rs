@@ -9,7 +9,6 @@ use peruri_trie::{
 use super::{
     history::{AccountsAt, SlotsAt},
     node_cache::NodeCache,
-    seen::SeenRows,
     trie_history::NodesAt,
 };
 use crate::{
@@ -29,19 +28,13 @@ pub(crate) struct StateCursors<'v> {
 #[derive(Debug, Clone, Copy)]
 enum Source<'v> {
     /// Its head.
-    Newest(Option<InMemory<'v>>),
+    Newest(Option<CachedNodes<'v>>),
     /// An older block.
     At(u64),
 }
 
-/// What is in memory of the state of a view's head.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct InMemory<'v> {
-    nodes: &'v NodeCache,
-    /// Number of the head.
-    head: u64,
-    seen: &'v SeenRows,
-}
+/// The nodes in memory, with the number of the view's head.
+type CachedNodes<'v> = (&'v NodeCache, u64);
 
 impl<'v> StateCursors<'v> {
     /// The state of the view's head, from the database alone.
@@ -49,22 +42,9 @@ impl<'v> StateCursors<'v> {
         Self { view, source: Source::Newest(None) }
     }
 
-    /// The state of the view's head, which is block `head`, with what is in memory of it.
-    pub(super) const fn cached(
-        view: &'v ReadView,
-        nodes: &'v NodeCache,
-        head: u64,
-        seen: &'v SeenRows,
-    ) -> Self {
-        Self { view, source: Source::Newest(Some(InMemory { nodes, head, seen })) }
-    }
-
-    /// The rows that were read before.
-    const fn seen(&self) -> Option<&'v SeenRows> {
-        match self.source {
-            Source::Newest(Some(memory)) => Some(memory.seen),
-            Source::Newest(None) | Source::At(_) => None,
-        }
+    /// The state of the view's head, which is block `head`.
+    pub(super) const fn cached(view: &'v ReadView, nodes: &'v NodeCache, head: u64) -> Self {
+        Self { view, source: Source::Newest(Some((nodes, head))) }
     }
 
     /// The state of an older block.
@@ -119,7 +99,6 @@ impl<'v> HashedCursorFactory for StateCursors<'v> {
         Ok(match self.source {
             Source::Newest(_) => AccountCursor::Newest {
                 view: self.view,
-                seen: self.seen(),
                 rows: self.view.cursor(Column::HashedAccounts)?,
                 started: false,
             },
@@ -131,7 +110,6 @@ impl<'v> HashedCursorFactory for StateCursors<'v> {
         Ok(match self.source {
             Source::Newest(_) => SlotCursor::Newest {
                 view: self.view,
-                seen: self.seen(),
                 rows: self.view.prefix_cursor(Column::HashedStorages, hashed_address.as_slice())?,
                 address: hashed_address,
                 started: false,
@@ -143,7 +121,7 @@ impl<'v> HashedCursorFactory for StateCursors<'v> {
 
 /// Accounts by hashed address.
 pub(crate) enum AccountCursor<'v> {
-    Newest { view: &'v ReadView, seen: Option<&'v SeenRows>, rows: Cursor<'v>, started: bool },
+    Newest { view: &'v ReadView, rows: Cursor<'v>, started: bool },
     At(AccountsAt<'v>),
 }
 
@@ -174,9 +152,6 @@ impl HashedCursor for AccountCursor<'_> {
 
     fn get(&mut self, key: B256) -> ProviderResult<Option<TrieAccountRow>> {
         match self {
-            Self::Newest { view, seen: Some(seen), .. } => {
-                seen.account(&key, || newest_account(view, &key))
-            }
             Self::Newest { view, .. } => newest_account(view, &key),
             Self::At(rows) => rows.get(&key),
         }
@@ -202,13 +177,7 @@ fn parse_account((key, row): (&[u8], &[u8])) -> ProviderResult<(B256, TrieAccoun
 
 /// Slots of one account by hashed slot.
 pub(crate) enum SlotCursor<'v> {
-    Newest {
-        view: &'v ReadView,
-        seen: Option<&'v SeenRows>,
-        rows: Cursor<'v>,
-        address: B256,
-        started: bool,
-    },
+    Newest { view: &'v ReadView, rows: Cursor<'v>, address: B256, started: bool },
     At(SlotsAt<'v>),
 }
 
@@ -243,9 +212,6 @@ impl HashedCursor for SlotCursor<'_> {
 
     fn get(&mut self, key: B256) -> ProviderResult<Option<U256>> {
         let value = match self {
-            Self::Newest { view, seen: Some(seen), address, .. } => {
-                seen.slot(address, &key, || newest_slot(view, address, &key))?
-            }
             Self::Newest { view, address, .. } => newest_slot(view, address, &key)?,
             Self::At(rows) => rows.get(&key)?,
         };
@@ -315,7 +281,7 @@ impl TrieCursor for NodeCursor<'_> {
 /// filters serve; the iterator is opened by the first step that needs an order.
 pub(crate) struct NewestNodes<'v> {
     view: &'v ReadView,
-    cached: Option<InMemory<'v>>,
+    cached: Option<CachedNodes<'v>>,
     address: Option<B256>,
     rows: Option<Cursor<'v>>,
     /// Whether `rows` stands on `position`.
@@ -327,7 +293,7 @@ pub(crate) struct NewestNodes<'v> {
 impl<'v> NewestNodes<'v> {
     pub(super) const fn new(
         view: &'v ReadView,
-        cached: Option<InMemory<'v>>,
+        cached: Option<CachedNodes<'v>>,
         address: Option<B256>,
     ) -> Self {
         Self { view, cached, address, rows: None, aligned: false, started: false, position: None }
@@ -348,7 +314,7 @@ impl<'v> NewestNodes<'v> {
         &mut self,
         path: Nibbles,
     ) -> ProviderResult<Option<(Nibbles, StoredBranch)>> {
-        let cached = self.cached.and_then(|it| it.nodes.get(it.head, self.address, path));
+        let cached = self.cached.and_then(|(nodes, head)| nodes.get(head, self.address, path));
         let node = match cached {
             Some(node) => Some(node),
             None => self.read(&path)?,

@@ -7,7 +7,6 @@ mod database;
 mod history;
 mod node_cache;
 mod overlay;
-mod seen;
 mod trie_history;
 
 use alloy_primitives::{Address, B256, BlockNumber, U256};

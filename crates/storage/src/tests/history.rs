@@ -1,7 +1,7 @@
 use alloy_primitives::{Address, B256};
 
 use super::support::{Edit, RICH, TestChain, assert_state};
-use crate::{DbOptions, HistoryWindows, NoProgress, ProviderError, db::Column};
+use crate::{DbOptions, Direction, HistoryWindows, NoProgress, ProviderError, db::Column};
 
 fn windows(state: Option<u64>, proofs: Option<u64>) -> DbOptions {
     let history = HistoryWindows { state, proofs, receipts: None };
@@ -160,4 +160,29 @@ fn block_hashes_up_to_the_states_block() {
     assert_eq!(chain.factory.latest().unwrap().block_hash(5).unwrap(), Some(hashes[5]));
     let by_hash = chain.factory.state_by_block_hash(hashes[2]).unwrap();
     assert_eq!(by_hash.block_hash(2).unwrap(), Some(hashes[2]));
+}
+
+#[test]
+fn changes_of_an_account_are_found_both_ways() {
+    let mut chain = TestChain::new();
+    let address = Address::repeat_byte(0x77);
+    for number in 1..=9 {
+        chain.commit(&[match number {
+            3 | 9 => Edit::Account(address, number, 1),
+            6 => Edit::Slot(address, 1, number),
+            _ => Edit::Account(RICH, number, 1),
+        }]);
+    }
+    for (number, older, newer) in [
+        (1, None, Some(3)),
+        (3, Some(3), Some(3)),
+        (4, Some(3), Some(6)),
+        (8, Some(6), Some(9)),
+        (u64::MAX, Some(9), None),
+    ] {
+        let find = |direction| chain.factory.account_change(address, number, direction).unwrap();
+        assert_eq!((find(Direction::Older), find(Direction::Newer)), (older, newer), "{number}");
+    }
+    let nobody = Address::repeat_byte(0x78);
+    assert_eq!(chain.factory.account_change(nobody, 9, Direction::Older).unwrap(), None);
 }

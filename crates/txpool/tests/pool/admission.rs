@@ -156,6 +156,37 @@ fn malformed_bytes_are_named() {
     assert_eq!(pool.status().total(), 0);
 }
 
+/// Every number and length has one encoding (Yellow Paper, appendix B).
+#[test]
+fn other_encodings_of_a_transaction_are_refused() {
+    let (pool, _) = open_pool();
+    // A legacy transaction as a list of at most 55 bytes, so that each length is one byte.
+    let encoded = |nonce: &[u8], gas: &[u8]| {
+        let rest = [0x80, 0x80, 0x80, 0x25, 0x01, 0x01];
+        let items = [nonce, &[0x80], gas, &rest].concat();
+        Bytes::from([&[0xc0 + items.len() as u8], &items[..]].concat())
+    };
+    let (zero, gas) = ([0x80], [0x82, 0x52, 0x08]);
+    let kind = |raw: Bytes| pool.add_raw_transaction(LOCAL, raw).unwrap_err().kind;
+    // As it should be, it decodes; that nobody signed it is another matter.
+    let canonical = kind(encoded(&zero, &gas));
+    assert!(!matches!(canonical, PoolErrorKind::Decode(_)), "{canonical:?}");
+    for (nonce, gas) in [
+        // Zero as a byte, and behind a length.
+        (&[0x00][..], &gas[..]),
+        (&[0x81, 0x00], &gas),
+        // A small number behind a length.
+        (&[0x81, 0x01], &gas),
+        // A leading zero, and a length of a length.
+        (&zero, &[0x83, 0x00, 0x52, 0x08]),
+        (&zero, &[0xb8, 0x02, 0x52, 0x08]),
+    ] {
+        let kind = kind(encoded(nonce, gas));
+        assert!(matches!(kind, PoolErrorKind::Decode(_)), "{nonce:x?} {gas:x?}: {kind:?}");
+    }
+    assert_eq!(pool.status().total(), 0);
+}
+
 #[test]
 fn every_flipped_byte_is_survived() {
     let (pool, _) = open_pool();

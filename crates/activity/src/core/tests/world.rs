@@ -77,6 +77,7 @@ pub(crate) fn activity(id: u8) -> Submission {
         effect: B256::ZERO,
         test: false,
         promise: false,
+        tracked: false,
     }
 }
 

@@ -175,7 +175,7 @@ async fn transactions_of_a_random_chain() {
 /// calls, withdrawals, blobs and delegations.
 #[tokio::test(flavor = "multi_thread")]
 async fn transactions_of_the_vectors() {
-    let Some(node) = crate::compat::vectors_node() else { return };
+    let Some(node) = crate::vectors::vectors_node() else { return };
     let servers = node.serve().await;
     let head = node.factory.best_block_number().unwrap();
     let mut count = 0;

@@ -230,3 +230,28 @@ async fn what_cannot_be_traced() {
     let (code, message) = servers.error("debug_traceTransaction", script).await;
     assert_eq!((code, message.contains("JavaScript is not run")), (-32602, true), "{message}");
 }
+
+/// What is kept of a block is what each transaction would get alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_walk_through_a_block_gets_the_same_traces() {
+    let mut chain = Chain::new();
+    let targets = [STORES, REVERTS, NESTS, STORES, FORWARDS];
+    let txs: Vec<_> = targets.iter().map(|to| chain.send(*to, word_of(7))).collect();
+    let hashes: Vec<B256> = txs.iter().map(|tx| *tx.tx_hash()).collect();
+    chain.mine(txs);
+    let options = by("callTracer");
+    let walked = chain.node.serve().await;
+    for hash in &hashes {
+        // A server that was never asked before traces this transaction alone.
+        let fresh = chain.node.serve().await;
+        let alone = ask(&fresh, "debug_traceTransaction", json!([hash, options])).await;
+        for _ in 0..2 {
+            let trace = ask(&walked, "debug_traceTransaction", json!([hash, options])).await;
+            assert_eq!(trace, alone);
+        }
+    }
+    // Another way of tracing is another question.
+    let selectors = json!([hashes[0], by("4byteTracer")]);
+    let counts = ask(&walked, "debug_traceTransaction", selectors).await;
+    assert!(counts.get("type").is_none(), "{counts}");
+}

@@ -1,7 +1,7 @@
 //! `debug_trace…` and `trace_…`.
 
 mod bounds;
-mod chain;
+pub mod chain;
 mod exact;
 mod geth;
 mod parity;
