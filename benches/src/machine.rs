@@ -113,6 +113,25 @@ pub fn resident_mib(pid: u32) -> Result<f64> {
     Ok(kib.trim().trim_end_matches(" kB").parse::<f64>()? / 1024.0)
 }
 
+/// Size of all files below a folder in MiB, without what is reserved for them in advance. One that is
+/// removed meanwhile does not count.
+///
+/// # Errors
+/// If the folder cannot be read.
+pub fn disk_mib(folder: &Path) -> Result<f64> {
+    let mut mib = 0.0;
+    let entries = fs::read_dir(folder).wrap_err_with(|| folder.display().to_string())?;
+    for entry in entries {
+        let entry = entry?;
+        let Ok(metadata) = entry.metadata() else { continue };
+        mib += match metadata.is_dir() {
+            true => disk_mib(&entry.path())?,
+            false => metadata.len() as f64 / f64::from(1 << 20),
+        };
+    }
+    Ok(mib)
+}
+
 /// The machine and what was measured on it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Machine {
@@ -176,6 +195,17 @@ mod tests {
         assert!(own_cpu_time().is_ok());
         assert!(resident_mib(std::process::id()).expect("RSS") > 1.0);
         assert!(load_average().expect("load") >= 0.0);
+    }
+
+    #[test]
+    fn files_of_all_folders_count() {
+        let folder = tempfile::tempdir().expect("folder");
+        let inner = folder.path().join("inner");
+        fs::create_dir(&inner).expect("folder");
+        for path in [folder.path().join("a"), inner.join("b")] {
+            fs::write(path, vec![1; 1 << 20]).expect("written");
+        }
+        assert_eq!(disk_mib(folder.path()).expect("readable"), 2.0);
     }
 
     #[test]

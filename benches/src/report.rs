@@ -1,13 +1,17 @@
 //! The table that `make bench` prints, and the JSON beside it.
 
 use crate::{
+    activity::Activity,
+    conformance::{self, Conformance},
+    growth::Growth,
     import::Import,
     machine::Machine,
     network::Networks,
     plog::Plog,
+    reads::{self, Answers, Asked},
     stats::{Summary, number},
     sync::Sync,
-    throughput::{Memory, Throughput, of},
+    throughput::{Throughput, of},
 };
 use eyre::{Context, Result};
 use serde::Serialize;
@@ -25,12 +29,18 @@ pub struct Report {
     pub networks: Option<Networks>,
     /// The rows of the transparency log.
     pub plog: Option<Plog>,
+    /// The rows of the activity mirror.
+    pub activity: Option<Activity>,
     /// The row of sync.
     pub sync: Option<Sync>,
     /// The row of block import.
     pub import: Option<Import>,
-    /// Memory of the node.
-    pub memory: Option<Memory>,
+    /// Questions by JSON-RPC.
+    pub reads: Vec<Answers>,
+    /// How the node grows.
+    pub growth: Option<Growth>,
+    /// The row of conformance.
+    pub conformance: Option<Conformance>,
     /// Medians of the criterion benches.
     pub parts: Vec<Part>,
 }
@@ -74,15 +84,11 @@ impl Report {
         lines.extend(self.networks.iter().flat_map(network_lines));
         lines.extend(self.sync.iter().map(sync_line));
         lines.extend(self.plog.iter().flat_map(plog_lines));
+        lines.extend(self.activity.iter().flat_map(activity_lines));
         lines.extend(self.import.iter().flat_map(import_lines));
-        if let Some(Memory { idle_mib, loaded_mib, transactions }) = &self.memory {
-            let (idle, loaded) = (number(*idle_mib), number(*loaded_mib));
-            let count = number(*transactions as f64);
-            lines.push(format!("| memory | idle validator, MiB | {idle} | – | – | ≤ 150 |"));
-            lines.push(format!(
-                "| memory | after {count} transfers, MiB | {loaded} | – | – | ≤ 500 |"
-            ));
-        }
+        lines.extend(self.reads.iter().map(read_line));
+        lines.extend(self.growth.iter().flat_map(growth_lines));
+        lines.extend(self.conformance.iter().flat_map(conformance_lines));
         for part in &self.parts {
             let Part { group, name, median_us, low_us, high_us } = part;
             let (row, what) = group.split_once(' ').unwrap_or((group, ""));
@@ -229,6 +235,37 @@ fn plog_lines(plog: &Plog) -> Vec<String> {
     ]
 }
 
+fn activity_lines(activity: &Activity) -> Vec<String> {
+    let (published, peer) = (activity.of(|it| it.published), "RabbitMQ quorum queue, confirms");
+    let what = |way: &str| format!("activities of 256 B durably accepted a second, {way}");
+    vec![
+        line(
+            "T12",
+            &what("in process, windows of 1,000"),
+            "≥ 4 ×",
+            activity.of(|it| it.native),
+            peer,
+            published,
+        ),
+        line(
+            "T12",
+            &what("published to RabbitMQ and taken in"),
+            "≥ 0.9 ×",
+            activity.of(|it| it.through),
+            peer,
+            published,
+        ),
+        line(
+            "AMQP",
+            "messages of a queue taken in durably, a second",
+            "≥ 0.5 ×",
+            activity.of(|it| it.taken_in),
+            "the same messages acknowledged only",
+            activity.of(|it| it.consumed),
+        ),
+    ]
+}
+
 fn import_lines(import: &Import) -> Vec<String> {
     let transfers = format!(
         "{} ERC-20 transfers over {} accounts",
@@ -260,6 +297,90 @@ fn import_lines(import: &Import) -> Vec<String> {
             import.of(|round| round.import.block_ms),
             "bare revm",
             import.of(|round| round.bare_run_only_ms),
+        ),
+    ]
+}
+
+fn read_line(answers: &Answers) -> String {
+    let Answers { row, what, aim, block_transactions, .. } = answers;
+    let of_block = match *row {
+        "T11" => format!("block of {}: ", number(*block_transactions as f64)),
+        _ => String::new(),
+    };
+    let side = |by: fn(&reads::Round) -> Asked| {
+        let rate = answers.of(|round| by(round).per_second);
+        let cpu = answers.of(|round| by(round).cpu_us);
+        let shown = match (rate, cpu) {
+            (Some(rate), Some(cpu)) => format!("{}; {} µs", rate.show(), cpu.show()),
+            _ => "no undisturbed answer in time".to_owned(),
+        };
+        (rate, shown)
+    };
+    let ((own, shown), (other, theirs)) = (side(|round| round.peruri), side(|round| round.anvil));
+    let ratio = match (own, other) {
+        (Some(own), Some(other)) => format!("{} ×", number(own.median / other.median)),
+        _ => "–".to_owned(),
+    };
+    let aim = aim.map_or_else(|| "any".to_owned(), |aim| format!("≥ {aim} ×"));
+    format!(
+        "| {row} | {of_block}{what}, a second; CPU µs each | {shown} | anvil: {theirs} | {ratio} | {aim} |"
+    )
+}
+
+fn growth_lines(growth: &Growth) -> Vec<String> {
+    let Growth { idle, once, tenfold } = growth;
+    let row =
+        |what: String, own: f64, rest: &str| format!("| T16 | {what} | {} | {rest} |", number(own));
+    let (first, all) = (number(once.transfers as f64), number(tenfold.transfers as f64));
+    let beside = |before: f64, ratio: f64, aim: &str| {
+        format!("after {first}: {} | {} × | {aim}", number(before), number(ratio))
+    };
+    let memory = tenfold.resident_mib / once.resident_mib;
+    let disk = tenfold.disk_mib / once.disk_mib;
+    vec![
+        row("memory of an idle validator, MiB".to_owned(), idle.resident_mib, "– | – | ≤ 150"),
+        row(
+            format!("memory after {all} transfers, MiB (≤ 500)"),
+            tenfold.resident_mib,
+            &beside(once.resident_mib, memory, "≤ 2 ×"),
+        ),
+        row(
+            format!("disk after {all} transfers, MiB"),
+            tenfold.disk_mib,
+            &beside(once.disk_mib, disk, "–"),
+        ),
+        row(
+            "bytes on disk for each transfer between the two".to_owned(),
+            growth.disk_bytes_per_transfer(),
+            "– | – | –",
+        ),
+    ]
+}
+
+fn conformance_lines(conformance: &Conformance) -> Vec<String> {
+    let cases = |run: fn(&conformance::Round) -> conformance::Run| {
+        let last = conformance.rounds.last().map(run);
+        last.map_or_else(
+            || "–".to_owned(),
+            |run| format!("{} passed, {} failed", run.passed, run.failed),
+        )
+    };
+    let seconds = |run: fn(&conformance::Round) -> conformance::Run| {
+        conformance.of(|round| run(round).seconds)
+    };
+    vec![
+        format!(
+            "| T17 | Ethereum's blockchain tests, one thread: cases | {} | revme: {} | – | 0 failures |",
+            cases(|round| round.peruri),
+            cases(|round| round.revme)
+        ),
+        line(
+            "T17",
+            "the same: seconds",
+            "≤ 2 ×",
+            seconds(|round| round.peruri),
+            "revme",
+            seconds(|round| round.revme),
         ),
     ]
 }
@@ -336,6 +457,7 @@ fn part(benchmark: &Value, estimates: &Value) -> Part {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::machine::Quiet;
     use serde_json::json;
 
     #[test]
@@ -345,6 +467,27 @@ mod tests {
         assert!(shown.contains("| 3.00 × |"), "{shown}");
         let disturbed = line("T1", "x", "≥ 3 ×", None, "anvil", summary(10.0));
         assert!(disturbed.contains("disturbed"), "{disturbed}");
+    }
+
+    #[test]
+    fn a_question_without_an_answer_has_no_ratio() {
+        let quiet = Quiet { load_average: 0.0, fdatasync_p50_ms: 0.1, quiet: true };
+        let asked =
+            |rate: Option<f64>| Asked { per_second: rate, cpu_us: rate, client_cpu_us: rate };
+        let answers = |anvil| Answers {
+            row: "T11",
+            what: "full block",
+            aim: Some(50.0),
+            block_transactions: 4_032,
+            rounds: vec![reads::Round { quiet, peruri: asked(Some(100.0)), anvil: asked(anvil) }],
+        };
+        let shown = read_line(&answers(Some(2.0)));
+        assert!(
+            shown.contains("block of 4,032: full block") && shown.contains("| 50.0 × |"),
+            "{shown}"
+        );
+        let shown = read_line(&answers(None));
+        assert!(shown.contains("anvil: no undisturbed answer in time | – |"), "{shown}");
     }
 
     #[test]

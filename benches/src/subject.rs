@@ -1,6 +1,6 @@
 //! The two nodes that are loaded: peruri-node and anvil, as processes of their own, one at a time.
 
-use crate::machine::{cpu_time, resident_mib};
+use crate::machine::{cpu_time, disk_mib, resident_mib};
 use alloy_primitives::{Address, U256};
 use eyre::{Context, OptionExt, Result};
 use peruri_testnet::{Client, GenesisFile, Node, free_port};
@@ -42,7 +42,7 @@ pub struct Programs {
 }
 
 enum Process {
-    Peruri(Node),
+    Peruri(Box<Node>),
     Anvil(Child),
 }
 
@@ -51,6 +51,8 @@ pub struct Running {
     process: Process,
     pid: u32,
     address: SocketAddr,
+    /// Where it keeps its data; anvil keeps none.
+    data: Option<PathBuf>,
 }
 
 impl std::fmt::Debug for Running {
@@ -107,6 +109,14 @@ impl Running {
         resident_mib(self.pid)
     }
 
+    /// Size of its files in MiB.
+    ///
+    /// # Errors
+    /// If it keeps none, or they cannot be read.
+    pub fn disk_mib(&self) -> Result<f64> {
+        disk_mib(self.data.as_deref().ok_or_eyre("a node without files")?)
+    }
+
     /// Stops it.
     ///
     /// # Errors
@@ -140,10 +150,18 @@ async fn start_peruri(programs: &Programs, funded: &[Address]) -> Result<Running
         &senders,
         "--db.min-free",
         "256",
+        // What anvil offers is asked of both.
+        "--http.api",
+        "eth,net,web3,debug",
     ]);
     let node = Node::start(&options).await?;
     let (pid, address) = (node.pid().ok_or_eyre("no process")?, node.client().address());
-    Ok(Running { process: Process::Peruri(node), pid, address })
+    Ok(Running {
+        process: Process::Peruri(Box::new(node)),
+        pid,
+        address,
+        data: Some(options.datadir),
+    })
 }
 
 async fn start_anvil(programs: &Programs, funded: &[Address]) -> Result<Running> {
@@ -178,7 +196,7 @@ async fn start_anvil(programs: &Programs, funded: &[Address]) -> Result<Running>
         let body = Value::from_iter(requests).to_string().into_bytes();
         client.post("anvil_setBalance", body).await?;
     }
-    Ok(Running { process: Process::Anvil(child), pid, address })
+    Ok(Running { process: Process::Anvil(child), pid, address, data: None })
 }
 
 async fn wait_for_answer(client: &Client) -> Result<()> {

@@ -1,4 +1,4 @@
-//! T1, T2, T3 and T4: transactions over HTTP until they are mined, and the CPU time of each.
+//! T1 to T4: transactions over HTTP until they are mined, and the CPU time of each.
 
 use crate::{
     load::{self, Kind, Plan},
@@ -9,7 +9,7 @@ use crate::{
 use eyre::{Result, ensure};
 use peruri_testnet::Network;
 use serde::Serialize;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// A row of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,48 +46,6 @@ pub struct Sample {
     pub client_cpu_us: f64,
     /// The node's resident memory at the end, in MiB.
     pub resident_mib: f64,
-}
-
-/// Resident memory of the node, in MiB.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub struct Memory {
-    /// Idle: started, ten blocks old.
-    pub idle_mib: f64,
-    /// After `transactions` transfers.
-    pub loaded_mib: f64,
-    /// How many.
-    pub transactions: usize,
-}
-
-/// Measures the memory of an idle validator and after many transfers, sent in parts that the pool can
-/// hold.
-///
-/// # Errors
-/// As [`measure`].
-pub async fn memory(programs: &Programs, transactions: usize) -> Result<Memory> {
-    const PART: usize = 64_000;
-    let network = Network { chain_id: CHAIN_ID, max_fee_per_gas: 0 };
-    eprintln!("memory: signing {transactions} transactions");
-    let mut plan = Plan::sign(Kind::Transfers, network, transactions, 100, 4)?;
-    let node = Subject::Peruri.start(programs, &plan.senders).await?;
-    let client = node.client();
-    client.wait_block(10, Duration::from_secs(60)).await?;
-    let idle_mib = node.resident_mib()?;
-    let (mut from, mut left) = (client.block_number().await?, transactions);
-    while left > 0 {
-        let part = left.min(PART);
-        let bodies = plan
-            .bodies
-            .iter_mut()
-            .map(|bodies| bodies.drain(..bodies.len().min(part / 400)).collect::<Vec<_>>());
-        load::send(&[node.address()], bodies.collect()).await?;
-        from = load::mined(&client, from, part).await?;
-        left -= part;
-    }
-    let loaded_mib = node.resident_mib()?;
-    eprintln!("memory: idle {idle_mib:.0} MiB, after {transactions} transfers {loaded_mib:.0} MiB");
-    node.stop().await?;
-    Ok(Memory { idle_mib, loaded_mib, transactions })
 }
 
 /// All rounds of a row.

@@ -5,6 +5,7 @@ use super::{
     entries::{LOG, entry},
     proofs,
 };
+use crate::server::serve;
 use alloy_primitives::{Address, Bytes, keccak256};
 use eyre::{OptionExt, Result, ensure};
 use peruri_chainspec::{ChainSpec, PLOG_ADDRESS};
@@ -15,17 +16,12 @@ use peruri_plog::{
     proof::root_at,
 };
 use peruri_primitives::{Block, Header, RecoveredBlock};
-use peruri_rpc::{
-    EndpointConfig, NoPendingBlock, RpcHandles, RpcLimits, RpcServerBuilder, RpcServerConfig,
-    Standalone,
-};
 use peruri_storage::{BlockExecutionOutput, DbOptions, ExecutedBlock, PlogAppend, ProviderFactory};
 use peruri_testnet::GenesisFile;
 use peruri_trie::HashedPostState;
-use peruri_txpool::{BlockInfo, Pool, PoolConfig, SenderPermissions};
 use rayon::prelude::*;
 use serde_json::json;
-use std::{net::SocketAddr, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 /// Entries that are added at a time.
 const BATCH: u64 = 1_000;
@@ -50,8 +46,7 @@ pub(super) async fn measure(folder: &Path, leaves: u64) -> Result<[f64; 2]> {
     commit_head(&factory, leaves)?;
     // A chain takes days for so many entries; what it merges meanwhile is not to be measured here.
     factory.wait_for_compactions()?;
-    let server = RpcServerBuilder::new(config(), handles(&factory, spec)).start().await?;
-    let address = server.http_addr().ok_or_eyre("no server")?;
+    let (server, address) = serve(&factory, PeruriEvmConfig::new(spec), "plog").await?;
     let times = proofs::latency(address, leaves).await?;
     eprintln!("PLOG: a proof at {leaves} entries: p50 {:.3} ms, p99 {:.3} ms", times[0], times[1]);
     server.stop().await;
@@ -108,30 +103,6 @@ fn commit_head(factory: &ProviderFactory, leaves: u64) -> Result<()> {
         trie: Arc::new(trie),
     })?;
     Ok(())
-}
-
-fn config() -> RpcServerConfig {
-    let local: SocketAddr = ([127, 0, 0, 1], 0).into();
-    let http = Some(EndpointConfig::new(local, &["plog"]));
-    RpcServerConfig { http, ws: None, auth: None, limits: RpcLimits::default() }
-}
-
-fn handles(factory: &ProviderFactory, spec: Arc<ChainSpec>) -> RpcHandles {
-    let info =
-        BlockInfo { number: 1, timestamp: 1, gas_limit: 0, next_base_fee: 0, next_blob_fee: 0 };
-    let permissions = Arc::new(SenderPermissions::open());
-    let store = Arc::new(factory.clone());
-    let pool = Pool::new(PoolConfig::default(), spec.clone(), store, permissions, info);
-    RpcHandles {
-        factory: factory.clone(),
-        pool: Arc::new(pool),
-        evm_config: PeruriEvmConfig::new(spec),
-        pending: Arc::new(NoPendingBlock),
-        status: Arc::new(Standalone),
-        engine: None,
-        network: None,
-        client_version: "peruri/bench".to_owned(),
-    }
 }
 
 #[cfg(test)]
