@@ -51,25 +51,43 @@ async function start(program, args, url) {
 /** Source of the transparency log: the account that plog.test.js uses, number 30 of the mnemonic. */
 const source = mnemonicToAccount("test test test test test test test test test test test junk", { addressIndex: 30 });
 
+/** Source of the activity mirror, which has a log of its own: number 31. */
+const mirror = mnemonicToAccount("test test test test test test test test test test test junk", { addressIndex: 31 });
+
 /** Key of the dev preset's validator (crates: `DEV_VALIDATOR_KEY`). */
 const validatorKey = "0x8f2a55949038a9610f50fb23b5883af3b4ecb3c3bb792cbcefbd1542c692be63";
 
-/** The dev preset with a transparency log, and a data folder with its validator's key. */
+const logId = (name) => `0x${Buffer.from(name).toString("hex").padEnd(64, "0")}`;
+
+/** The dev preset with two transparency logs, and a data folder with its validator's key and a mirror. */
 function chainWithLog() {
   const genesis = JSON.parse(readFileSync(join(here, "../../chainspec/res/dev.json"), "utf8"));
-  const id = `0x${Buffer.from("activity").toString("hex").padEnd(64, "0")}`;
+  const [id, mirrored] = [logId("activity"), logId("mirror")];
   genesis.config.plog = {
     governance: source.address,
-    logs: [{ id, mode: 0 }],
-    sources: [{ id: 1, signer: source.address }],
-    writers: [{ log: id, source: 1 }],
+    logs: [{ id, mode: 0 }, { id: mirrored, mode: 0 }],
+    sources: [{ id: 1, signer: source.address }, { id: 2, signer: mirror.address }],
+    writers: [{ log: id, source: 1 }, { log: mirrored, source: 2 }],
   };
-  genesis.alloc[source.address] = { balance: "1000000000000000000000" };
+  for (const { address } of [source, mirror]) genesis.alloc[address] = { balance: "1000000000000000000000" };
   const chain = join(folder, "genesis.json");
   writeFileSync(chain, JSON.stringify(genesis));
   const data = join(folder, "data");
   mkdirSync(data);
-  writeFileSync(join(data, "key"), `${validatorKey}\n`, { mode: 0o600 });
+  const secret = (name, key) => writeFileSync(join(data, name), `${key}\n`, { mode: 0o600 });
+  secret("key", validatorKey);
+  secret("source-2", Buffer.from(mirror.getHdKey().privateKey).toString("hex"));
+  secret("subject", "07".repeat(32));
+  writeFileSync(join(data, "peruri.toml"), `[activity]
+log = "${mirrored}"
+source = 2
+source_key = ${JSON.stringify(join(data, "source-2"))}
+subject_key = ${JSON.stringify(join(data, "subject"))}
+[[activity.schema]]
+type = "id.peruri.attendance.v1"
+entry = 1
+schema = 1
+`);
   return { chain, data };
 }
 
@@ -88,7 +106,8 @@ async function target() {
     "node", "--dev", "--chain", chain, "--datadir", data, "--http", "--http.port", `${http}`,
     "--ws", "--ws.port", `${ws}`, "--authrpc.port", `${authrpc}`, "--metrics", `127.0.0.1:${metrics}`,
   ];
-  return { child: await start(program, args, url), rpc: url, ws: `ws://127.0.0.1:${ws}` };
+  const mirrorEnv = { AUTH_URL: `http://127.0.0.1:${authrpc}`, JWT_FILE: join(data, "jwt.hex") };
+  return { child: await start(program, args, url), rpc: url, ws: `ws://127.0.0.1:${ws}`, env: mirrorEnv };
 }
 
 /** Runs the test files; the readable report goes to standard error, the counts are read from TAP. */
@@ -124,7 +143,7 @@ let child;
 try {
   const node = await target();
   child = node.child;
-  const counts = await test({ ...process.env, RPC_URL: node.rpc, WS_URL: node.ws });
+  const counts = await test({ ...process.env, RPC_URL: node.rpc, WS_URL: node.ws, ...node.env });
   failure = counts.failed === 0 && counts.passed > 0 ? 0 : 1;
   const skipped = counts.skipped > 0 ? `, ${counts.skipped} skipped` : "";
   console.log(`${counts.passed} passed, ${counts.failed} failed${skipped}`);

@@ -96,6 +96,14 @@ ethereum_tests() {
     fi
 }
 
+rpc_vectors() {
+    if [[ -d ${PERURI_VECTORS:-}/rpc-compat ]]; then
+        step judge rpc-compat "$bin/peruri-rpc-compat" "$PERURI_VECTORS/rpc-compat"
+    else
+        skip rpc-compat "no vectors of the execution API here (PERURI_VECTORS)"
+    fi
+}
+
 # The consensus core in its simulator. $1 seeds, $2 greatest number of rounds of twins, $3 seconds for each
 # seeded bug, $4.. further arguments of that search. A build with seeded bugs must not meet a node, so it
 # has a target folder of its own.
@@ -150,6 +158,11 @@ scenarios() {
     step judge pilot-check "$bin/peruri-pilot" --check --node "$bin/peruri-node" --out target/pilot
 }
 
+# The activity mirror under faults. $1.. arguments of the scenarios.
+mirror() {
+    step judge mirror "$bin/peruri-mirror" --node "$bin/peruri-node" "$@"
+}
+
 # Networks of several nodes with faults. $1 name of the step, $2.. files and arguments of the scenarios.
 networks() {
     local name=$1 obstacle
@@ -174,6 +187,12 @@ attacks() {
     step judge attacks "$bin/peruri-attacks" --node "$bin/peruri-node" --seconds "$seconds" "$@"
 }
 
+# Attacks on the JSON-RPC servers of one node: its answers, its blocks, its memory. $1.. ids of the attacks or
+# --full, all of them shortened if there is nothing.
+rpc_attacks() {
+    step judge rpc-attacks "$bin/peruri-rpc-attacks" --node "$bin/peruri-node" "$@"
+}
+
 # A binary whose synced writes are not synced: the power-cut scenario must notice.
 unsynced_node() {
     cargo build --workspace --bins --tests --locked --features peruri-node/fault-no-sync &&
@@ -191,30 +210,38 @@ test)
     build
     step cargo unit cargo test --workspace --locked --no-fail-fast
     ethereum_tests
+    rpc_vectors
     consensus 2000 2 5 --list
     scenarios 10 3 1
+    mirror
     few_networks
     attacks 10 P1 P5 P8
+    rpc_attacks R1 R2 R3 R5 R11 R12 subscribers
     ;;
 soak)
     step check unsynced-build unsynced_node || finish
     build
     ethereum_tests
+    rpc_vectors
     consensus 20000 3 60
     fuzz 600 60
     step cargo plog-hostile env PERURI_PLOG_CASES=100000 cargo test --workspace --locked --test plog hostile
     scenarios 100 20 10 --must-lose "$bin/peruri-node-no-sync"
+    mirror --activities 20000 --faults 200 --stall 60 --pressure 60
     networks chaos testnet/scenarios/*.toml --must-lose "$bin/peruri-node-no-sync"
     networks chaos-long testnet/scenarios/soak/*.toml
     attacks 60
+    rpc_attacks --full
     ;;
 scenarios)
     build
     ethereum_tests
+    rpc_vectors
     consensus 2000 2 5 --list
     scenarios 10 3 1
     few_networks
     attacks 10 P1 P5 P8
+    rpc_attacks R1 R2 R3 R5 R11 R12 subscribers
     ;;
 *)
     say "unknown mode: $mode (test, soak, lint, scenarios)"

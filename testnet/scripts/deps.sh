@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing: `deps.sh build` to compile (system packages, Rust), `deps.sh e2e` to test as
-# well (npm's tools, file systems of the power-cut scenario, network namespaces of the test networks).
+# well (npm's tools, file systems of the power-cut scenario, network namespaces of the test networks, the
+# broker and the PHP that tests of the activity mirror start).
 # Debian and Ubuntu: with apt-get as root or through sudo; elsewhere it prints what to run and stops.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -35,6 +36,36 @@ test_packages() {
     has ip || missing+=(iproute2)
     has iptables-legacy || missing+=(iptables)
     install "${missing[@]}"
+}
+
+# Tests of the activity mirror start a broker of their own and a PHP client; without them they are skipped.
+mirror_packages() {
+    local missing=()
+    has rabbitmq-server || missing+=(rabbitmq-server)
+    has php || missing+=(php-cli)
+    [[ $(php -m 2>/dev/null) == *curl* ]] || missing+=(php-curl)
+    ((${#missing[@]})) || return 0
+    # In a subshell: what cannot be had here ends only that.
+    if ! (install "${missing[@]}"); then
+        say "no ${missing[*]}: the tests that use them are skipped"
+    elif [[ " ${missing[*]} " == *" rabbitmq-server "* ]]; then
+        no_system_broker
+    fi
+}
+
+# Debian's package starts a broker at once and at every boot; the tests need its programs only.
+no_system_broker() {
+    local as_root=()
+    [[ $(id -u) == 0 ]] || as_root=(sudo)
+    if [[ -d /run/systemd/system ]]; then
+        "${as_root[@]}" systemctl disable --now --quiet rabbitmq-server epmd.socket epmd >&2 ||
+            say "a system-wide RabbitMQ may be running: systemctl disable --now rabbitmq-server"
+    else
+        "${as_root[@]}" service rabbitmq-server stop >&2 || say "a system-wide RabbitMQ may be running"
+        "${as_root[@]}" update-rc.d rabbitmq-server disable >&2
+        # Refuses while an Erlang node of somebody else is registered.
+        epmd -kill >/dev/null 2>&1 || true
+    fi
 }
 
 # Installs Debian packages, or says how.
@@ -99,7 +130,7 @@ python_e2e() {
 for part in "$@"; do
     case $part in
     build) build_packages; rust ;;
-    e2e) test_packages; e2e; python_e2e ;;
+    e2e) test_packages; mirror_packages; e2e; python_e2e ;;
     *) stop "unknown part: $part (build, e2e)" ;;
     esac
 done

@@ -45,21 +45,70 @@ impl Connection {
     /// # Errors
     /// [`TestnetError::Http`] when the connection breaks or the status is not 200.
     pub async fn post(&mut self, body: Bytes) -> Result<Bytes> {
+        self.post_with(body, None).await
+    }
+
+    /// Gets a path and returns the answer's body as text.
+    ///
+    /// # Errors
+    /// As [`Connection::post`].
+    pub async fn get(&mut self, path: &str) -> Result<String> {
+        let address = self.address;
+        let request = Request::get(path).header(header::HOST, address.to_string());
+        let request = request.body(Full::default()).map_err(|e| failed(address, e))?;
+        let body = self.send(request).await?;
+        Ok(String::from_utf8_lossy(&body).into_owned())
+    }
+
+    /// [`Connection::post`] with a bearer token (RFC 6750 §2.1), if there is one.
+    ///
+    /// # Errors
+    /// As [`Connection::post`].
+    pub async fn post_with(&mut self, body: Bytes, token: Option<&str>) -> Result<Bytes> {
+        let address = self.address;
+        let mut request = Request::post("/")
+            .header(header::HOST, address.to_string())
+            .header(header::CONTENT_TYPE, "application/json");
+        if let Some(token) = token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        self.send(request.body(Full::new(body)).map_err(|e| failed(address, e))?).await
+    }
+
+    /// Posts a JSON body with further headers and returns status and body of the answer, whatever the
+    /// status.
+    ///
+    /// # Errors
+    /// [`TestnetError::Http`] when the connection breaks.
+    pub async fn exchange(
+        &mut self,
+        headers: &[(&'static str, &str)],
+        body: Bytes,
+    ) -> Result<(StatusCode, Bytes)> {
         let address = self.address;
         let request = Request::post("/")
             .header(header::HOST, address.to_string())
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(Full::new(body))
-            .map_err(|e| failed(address, e))?;
+            .header(header::CONTENT_TYPE, "application/json");
+        let request = headers.iter().fold(request, |it, (name, value)| it.header(*name, *value));
+        self.request(request.body(Full::new(body)).map_err(|e| failed(address, e))?).await
+    }
+
+    async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Bytes> {
+        let (status, body) = self.request(request).await?;
+        if status != StatusCode::OK {
+            let text = String::from_utf8_lossy(&body[..body.len().min(200)]);
+            return Err(failed(self.address, format!("status {status}: {text}")));
+        }
+        Ok(body)
+    }
+
+    async fn request(&mut self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes)> {
+        let address = self.address;
         self.sender.ready().await.map_err(|e| failed(address, e))?;
         let response = self.sender.send_request(request).await.map_err(|e| failed(address, e))?;
         let status = response.status();
         let body = response.into_body().collect().await.map_err(|e| failed(address, e))?.to_bytes();
-        if status != StatusCode::OK {
-            let text = String::from_utf8_lossy(&body[..body.len().min(200)]);
-            return Err(failed(address, format!("status {status}: {text}")));
-        }
-        Ok(body)
+        Ok((status, body))
     }
 }
 

@@ -5,6 +5,7 @@
 //! the node acknowledged in a [`Ledger`], and reports through a [`Judge`], whose last line is
 //! `N passed, N failed`. The processes belong to the scenario: they die with it.
 
+mod activity;
 pub mod attack;
 pub mod check;
 mod clock;
@@ -23,13 +24,16 @@ mod node;
 mod observe;
 mod plog;
 mod rpc;
+pub mod rpc_attack;
 mod scenario;
 mod signed;
 mod startup;
 mod token;
 mod topology;
 mod wallet;
+mod websocket;
 
+pub use activity::{Findings, MadeActivity, MirrorClient, MirrorSetup, activities, check_entries};
 pub use clock::Clock;
 pub use cluster::{
     Cluster, ClusterOptions, ClusterState, DiskChoice, Disks, Member, MemberState, NodeStatus,
@@ -55,3 +59,4 @@ pub use topology::{
     Loopback, NamespaceRecord, Namespaces, Placement, Topology, namespaces_obstacle,
 };
 pub use wallet::{DEV_KEYS, Network, SignedTransaction, Wallet, dev_wallet};
+pub use websocket::WebSocket;

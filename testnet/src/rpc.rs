@@ -2,6 +2,7 @@
 
 use crate::{Connection, Result, TestnetError};
 use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_rpc_types_engine::{Claims, JwtSecret};
 use serde_json::{Value, json};
 use std::{
     net::SocketAddr,
@@ -18,13 +19,20 @@ const POLL: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub struct Client {
     address: SocketAddr,
+    /// Of an authenticated server.
+    secret: Option<JwtSecret>,
     connection: Mutex<Option<Connection>>,
 }
 
 impl Client {
     /// A client of the server at `address`; nothing is sent yet.
     pub const fn new(address: SocketAddr) -> Self {
-        Self { address, connection: Mutex::const_new(None) }
+        Self { address, secret: None, connection: Mutex::const_new(None) }
+    }
+
+    /// A client of an authenticated server: each request carries a token of its own.
+    pub const fn with_secret(address: SocketAddr, secret: JwtSecret) -> Self {
+        Self { address, secret: Some(secret), connection: Mutex::const_new(None) }
     }
 
     /// The server's address.
@@ -42,7 +50,9 @@ impl Client {
             Some(connection) => connection,
             None => Connection::open(self.address).await?,
         };
-        let answer = tokio::time::timeout(PATIENCE, connection.post(body.into())).await;
+        let token = self.token()?;
+        let answer = connection.post_with(body.into(), token.as_deref());
+        let answer = tokio::time::timeout(PATIENCE, answer).await;
         let answer = answer.map_err(|_| TestnetError::Http {
             address: self.address,
             reason: format!("no answer to {method} within {} s", PATIENCE.as_secs()),
@@ -52,6 +62,16 @@ impl Client {
             method: method.to_owned(),
             expected: "JSON",
             got: e.to_string(),
+        })
+    }
+
+    /// A token for now.
+    fn token(&self) -> Result<Option<String>> {
+        let Some(secret) = &self.secret else { return Ok(None) };
+        let token = secret.encode(&Claims::with_current_timestamp());
+        token.map(Some).map_err(|error| TestnetError::Http {
+            address: self.address,
+            reason: format!("token: {error}"),
         })
     }
 

@@ -139,8 +139,12 @@ impl Token {
     /// # Errors
     /// As [`Client::eth_call`].
     pub async fn balance_of(&self, client: &Client, account: Address) -> Result<U256> {
-        let input = calls::balanceOfCall { account }.abi_encode().into();
-        word(&client.eth_call(self.address, &input).await?)
+        word(&client.eth_call(self.address, &Self::balance_of_input(account)).await?)
+    }
+
+    /// Call data of `balanceOf`.
+    pub fn balance_of_input(account: Address) -> Bytes {
+        calls::balanceOfCall { account }.abi_encode().into()
     }
 
     /// The total supply, by `eth_call`.

@@ -155,6 +155,30 @@ test("eth_call with state overrides sees the override", async () => {
   assert.equal(BigInt(data), 42n);
 });
 
+test("blocks are simulated: state goes on, transfers are logs", async () => {
+  const transfer = { to: token.address, abi: artifact.abi, functionName: "transfer", args: [other, 3n] };
+  const balance = { to: token.address, abi: artifact.abi, functionName: "balanceOf", args: [other] };
+  const before = await token.read.balanceOf([other]);
+  const [first, second] = await viem.simulateBlocks({
+    traceTransfers: true,
+    blocks: [
+      { calls: [{ account: me.address, to: other, value: 7n }, { account: me.address, ...transfer }] },
+      { calls: [{ account: me.address, ...balance }] },
+    ],
+  });
+  assert.deepEqual(first.calls.map((call) => call.status), ["success", "success"]);
+  assert.equal(BigInt(first.calls[0].logs[0].data), 7n);
+  assert.equal(second.calls[0].result, before + 3n);
+  assert.equal(second.parentHash, first.hash);
+  assert.equal(await token.read.balanceOf([other]), before);
+});
+
+test("a sender may wait for the receipt", async () => {
+  const receipt = await viem.sendTransactionSync({ to: other, value: 1n });
+  assert.equal(receipt.status, "success");
+  assert.ok(receipt.blockNumber <= (await viem.getBlockNumber({ cacheTime: 0 })));
+});
+
 test("many transactions of one sender keep their order", async () => {
   let nonce = await viem.getTransactionCount({ address: me.address });
   const hashes = [];

@@ -18,13 +18,13 @@ pub(super) const NICE: i32 = 19;
 
 /// A runtime of its own for attackers.
 #[derive(Debug)]
-pub(super) struct Attackers {
+pub(crate) struct Attackers {
     runtime: Option<Runtime>,
     handle: Handle,
 }
 
 impl Attackers {
-    pub(super) fn start() -> Result<Self> {
+    pub(crate) fn start() -> Result<Self> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(THREADS)
             .thread_name(NAME)
@@ -41,12 +41,12 @@ impl Attackers {
     }
 
     /// Where attackers run.
-    pub(super) const fn handle(&self) -> &Handle {
+    pub(crate) const fn handle(&self) -> &Handle {
         &self.handle
     }
 
     /// Processor time of all attackers so far.
-    pub(super) fn cpu() -> Duration {
+    pub(crate) fn cpu() -> Duration {
         threads_cpu(NAME)
     }
 }

@@ -33,10 +33,13 @@ mod window;
 pub use play::{AttackOptions, attack_ids, play};
 
 use crate::Result;
+pub(crate) use attackers::Attackers;
 use futures::future::BoxFuture;
-use report::{Finding, Limits};
+use report::Limits;
+pub(crate) use report::{Finding, MIB};
 use scene::Scene;
 use std::time::Duration;
+pub(crate) use usage::Usage;
 
 /// Share of its rate that an attack must reach to be the one that is meant. Attackers share the
 /// machine with the nodes that they attack and have the lowest priority.

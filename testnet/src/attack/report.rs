@@ -5,7 +5,7 @@ use crate::Judge;
 use std::fmt;
 
 /// Mebibytes in bytes.
-const MIB: f64 = (1 << 20) as f64;
+pub(crate) const MIB: f64 = (1 << 20) as f64;
 
 /// What an attack may cost. Each figure is compared with the same network without the attack.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -20,15 +20,24 @@ pub(super) struct Limits {
 
 /// Something that must hold besides.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Finding {
-    pub(super) name: String,
-    pub(super) holds: bool,
-    pub(super) seen: String,
+pub(crate) struct Finding {
+    pub(crate) name: String,
+    pub(crate) holds: bool,
+    pub(crate) seen: String,
 }
 
 impl Finding {
-    pub(super) fn new(name: impl Into<String>, holds: bool, seen: impl Into<String>) -> Self {
+    pub(crate) fn new(name: impl Into<String>, holds: bool, seen: impl Into<String>) -> Self {
         Self { name: name.into(), holds, seen: seen.into() }
+    }
+
+    /// Counts it as a finding about the attack `id`, and shows what was seen in any case.
+    pub(crate) fn judge(&self, id: &str, judge: &mut Judge) -> bool {
+        let passed = judge.expect(&format!("{id}: {}", self.name), self.holds, &self.seen);
+        if passed {
+            eprintln!("      {}", self.seen);
+        }
+        passed
     }
 }
 
@@ -74,11 +83,7 @@ impl Row {
             passed: true,
         };
         for check in row.checks().iter().chain(findings) {
-            let name = format!("{}: {}", row.id, check.name);
-            row.passed &= judge.expect(&name, check.holds, &check.seen);
-            if check.holds {
-                eprintln!("      {}", check.seen);
-            }
+            row.passed &= check.judge(row.id, judge);
         }
         row
     }

@@ -5,16 +5,16 @@ use std::{fs, path::Path, time::Duration};
 
 /// What a process or thread has taken so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Usage {
+pub(crate) struct Usage {
     /// Processor time of all its threads.
-    pub(super) cpu: Duration,
+    pub(crate) cpu: Duration,
     /// Bytes in memory now.
-    pub(super) resident: u64,
+    pub(crate) resident: u64,
 }
 
 impl Usage {
     /// Of the process `id`.
-    pub(super) fn of(id: u32) -> Result<Self> {
+    pub(crate) fn of(id: u32) -> Result<Self> {
         let path = format!("/proc/{id}/stat");
         let stat = fs::read_to_string(&path).map_err(TestnetError::io(path.clone()))?;
         Self::parse(&stat).ok_or_else(|| TestnetError::Answer {

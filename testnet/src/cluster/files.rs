@@ -62,7 +62,7 @@ pub(super) fn create_network(
         let address = SocketAddr::new(topology.ip(index), P2P_PORT);
         command.arg(flag).arg(format!("{}=0x{}@{address}", identity.name, identity.public_key));
     }
-    if let Some(source) = options.plog_source {
+    for source in &options.plog_sources {
         command.args(["--plog-source", &source.to_string()]);
     }
     run(&mut command)?;

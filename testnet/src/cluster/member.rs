@@ -10,6 +10,8 @@ use std::{net::SocketAddr, path::PathBuf};
 
 /// RPC namespaces that scenarios use.
 const API: &str = "eth,net,web3,txpool,debug,admin,ibft";
+/// The flag that names them.
+const HTTP_API: &str = "--http.api";
 
 /// A node of a network, running or not.
 #[derive(Debug)]
@@ -42,12 +44,10 @@ impl Member {
         let home = disks.home(index, &identity.name).unwrap_or_else(|| folder.clone());
         let config = options.folder.join(super::CONFIG);
         let ip = topology.ip(index);
-        let log = if options.plog_source.is_some() { ",plog" } else { "" };
-        let api = format!("{API}{log}");
         let mut node = NodeOptions::dev(&options.program, &folder).with_args([
             "--txpool.open",
-            "--http.api",
-            &api,
+            HTTP_API,
+            API,
             "--addr",
             &ip.to_string(),
             "--node-list",
@@ -61,7 +61,7 @@ impl Member {
         node.ip = ip;
         node.ports = Ports::USUAL;
         node.namespace = topology.namespaces().map(|it| it.name(index).to_owned());
-        Self {
+        let mut member = Self {
             name: identity.name.clone(),
             address: identity.address,
             validator: index < options.validators,
@@ -70,6 +70,19 @@ impl Member {
             starts: 0,
             message_logs: options.message_logs,
             node: None,
+        };
+        if !options.plog_sources.is_empty() {
+            member.add_namespace("plog");
+        }
+        member
+    }
+
+    /// Offers one more namespace over HTTP from the next start on.
+    pub fn add_namespace(&mut self, name: &str) {
+        let args = &mut self.options.args;
+        let flag = args.iter().position(|argument| argument == HTTP_API);
+        if let Some(namespaces) = flag.and_then(|at| args.get_mut(at + 1)) {
+            namespaces.push(format!(",{name}"));
         }
     }
 

@@ -54,9 +54,9 @@ pub struct ClusterOptions {
     /// A genesis file made elsewhere, in the place of the one that `genesis create` writes and to which
     /// period, gas limit and accounts apply.
     pub genesis: Option<PathBuf>,
-    /// Source 1 of a transparency log that the chain begins with; `None`: it has no log. The nodes
-    /// offer the namespace `plog` then.
-    pub plog_source: Option<Address>,
+    /// Sources 1, 2, … of a transparency log that the chain begins with; without any it has no log. The
+    /// nodes offer the namespace `plog` then.
+    pub plog_sources: Vec<Address>,
     /// Gas limit of a block; `None` leaves the pilot's.
     pub gas_limit: Option<u64>,
     /// Accounts with coins besides the development accounts. [`SCENARIO_TOKEN`](crate::SCENARIO_TOKEN)
@@ -87,7 +87,7 @@ impl ClusterOptions {
             block_period: 1,
             block_period_milliseconds: None,
             genesis: None,
-            plog_source: None,
+            plog_sources: Vec::new(),
             gas_limit: None,
             funded: Vec::new(),
             names: Vec::new(),

@@ -122,7 +122,12 @@ impl Node {
 
     /// URL of the public WebSocket server.
     pub fn ws_url(&self) -> String {
-        format!("ws://{}", SocketAddr::from((self.ip, self.ports.ws)))
+        format!("ws://{}", self.ws_address())
+    }
+
+    /// Address of the public WebSocket server.
+    pub fn ws_address(&self) -> SocketAddr {
+        (self.ip, self.ports.ws).into()
     }
 
     /// Process id; `None` once it was waited for.

@@ -1,12 +1,13 @@
 //! The pilot network on one machine, for people to see: three validators and a transaction node as four
 //! processes. It shows whose seals the blocks carry, a transfer and an ERC-20, the transparency log and
-//! its receipts, the crash and the return of a validator, votes about another one, prints what happened
-//! and stays. `--check` does the same unattended and exits 0 or 1.
+//! its receipts, the crash and the return of a validator, votes about another one, the activity mirror,
+//! prints what happened and stays. `--check` does the same unattended and exits 0 or 1.
 
 mod blocks;
 mod change;
 mod crash;
 mod log;
+mod mirror;
 mod network;
 mod steps;
 mod transactions;
@@ -95,6 +96,7 @@ async fn show(arguments: &Arguments, steps: &mut Steps) -> Result<Pilot> {
     let mut log = log::show(&pilot, steps).await?;
     crash::show(&mut pilot, &mut log, steps).await?;
     change::show(&pilot, &log, steps).await?;
+    mirror::show(&pilot, &log, steps).await?;
     let summary = json!({
         "rpc": pilot.http_url(), "ws": pilot.ws_url(), "token": shown.token,
         "validators": pilot.validators(), "block": shown.block, "receipt": shown.receipt,

@@ -4,8 +4,8 @@ use crate::LIMIT;
 use alloy_primitives::{Address, B256};
 use eyre::{Result, WrapErr, eyre};
 use peruri_testnet::{
-    Client, Cluster, ClusterOptions, GenesisFile, Member, Network, Placement, Wallet, clear,
-    free_port, write_secret,
+    Client, Cluster, ClusterOptions, GenesisFile, Member, MirrorClient, MirrorSetup, Network,
+    Placement, Wallet, clear, free_port, write_secret,
 };
 use std::{
     collections::BTreeMap,
@@ -29,8 +29,10 @@ const USUAL_PORTS: [u16; 2] = [8545, 8546];
 /// The running network.
 pub(crate) struct Pilot {
     cluster: Cluster,
-    /// Key of the log's source.
+    /// Key of the log's first source.
     source_key: B256,
+    /// The second source: the mirror of the transaction node.
+    mirror: MirrorSetup,
 }
 
 impl Pilot {
@@ -40,8 +42,9 @@ impl Pilot {
         let program = program.canonicalize()?;
         let source_key = B256::new(rand::random());
         let any = Network { chain_id: GenesisFile::pilot().chain_id, max_fee_per_gas: 0 };
+        let mirror = MirrorSetup::new(2);
         let mut cluster = Cluster::create(ClusterOptions {
-            plog_source: Some(Wallet::new(&source_key, any)?.address()),
+            plog_sources: vec![Wallet::new(&source_key, any)?.address(), mirror.signer()?],
             followers: NAMES.len() - VALIDATORS,
             block_period: PERIOD,
             names: NAMES.map(str::to_owned).to_vec(),
@@ -59,9 +62,9 @@ impl Pilot {
             let free = TcpListener::bind((Ipv4Addr::LOCALHOST, usual)).is_ok();
             *port = Some(if free && !check { usual } else { free_port()? });
         }
-        options.ports.authrpc = None;
         options.ports.metrics = None;
-        Ok(Self { cluster, source_key })
+        mirror.install(cluster.member_mut(GATEWAY))?;
+        Ok(Self { cluster, source_key, mirror })
     }
 
     /// Starts all four.
@@ -143,7 +146,22 @@ impl Pilot {
         shown.collect::<Vec<_>>().join(", ")
     }
 
-    /// Key of the log's source.
+    /// All nodes by number.
+    pub(crate) fn nodes(&self) -> std::ops::Range<usize> {
+        0..NAMES.len()
+    }
+
+    /// The source that the transaction node mirrors as.
+    pub(crate) const fn mirror(&self) -> &MirrorSetup {
+        &self.mirror
+    }
+
+    /// A caller of the mirror.
+    pub(crate) fn mirror_client(&self) -> Result<MirrorClient> {
+        Ok(MirrorClient::new(self.cluster.member(GATEWAY))?)
+    }
+
+    /// Key of the log's first source.
     pub(crate) const fn source_key(&self) -> B256 {
         self.source_key
     }

@@ -7,7 +7,7 @@ pub(crate) struct Steps {
 }
 
 impl Steps {
-    const TOTAL: usize = 20;
+    const TOTAL: usize = 22;
 
     pub(crate) const fn new(check: bool) -> Self {
         Self { check, done: 0 }
