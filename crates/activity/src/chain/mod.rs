@@ -31,7 +31,7 @@ pub struct SourceState {
 /// What a transaction must keep to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Base fee of the newest block, wei.
+    /// Base fee of the next block, wei.
     pub base_fee: u64,
     /// Most gas of one transaction in the lane.
     pub max_gas: u64,

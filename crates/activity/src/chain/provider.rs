@@ -62,8 +62,11 @@ impl ChainView for ProviderChain {
         let state = self.provider.latest()?;
         let mode = state.storage(PLOG_ADDRESS, LogSlots::new(self.log).mode().into())?;
         let share = header.gas_limit.saturating_mul(self.gas_share) / 100;
+        // Not the head's: a genesis block has a fee on chains without one, too.
+        let soonest = header.timestamp.saturating_add(1);
+        let base_fee = self.provider.chain_spec().next_base_fee(header.header(), soonest);
         Ok(Limits {
-            base_fee: header.base_fee_per_gas.unwrap_or_default(),
+            base_fee: base_fee.unwrap_or_default(),
             max_gas: share.min(MAX_TX_GAS_LIMIT_OSAKA),
             subject_chains: LogMode::unpack(mode).subject_chains(),
         })
@@ -122,4 +125,25 @@ const fn is_activity(kind: EntryType) -> bool {
             | EntryType::BadgeEffect
             | EntryType::DocumentEvent
     )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use peruri_chainspec::ChainSpec;
+    use peruri_storage::{DbOptions, ProviderFactory};
+    use std::sync::Arc;
+
+    #[test]
+    fn what_is_sealed_on_the_genesis_block_costs_nothing_on_a_chain_without_fees() {
+        let folder = tempfile::tempdir().unwrap();
+        let spec = Arc::new(ChainSpec::pilot());
+        let factory = ProviderFactory::open(folder.path(), spec, DbOptions::default()).unwrap();
+        factory.init_genesis().unwrap();
+        let provider = ExExProvider::new(factory);
+        assert!(provider.last_header().unwrap().base_fee_per_gas.unwrap() > 0);
+        let chain = ProviderChain::new(provider, B256::ZERO, 1, Address::ZERO, 50);
+        assert_eq!(chain.limits().unwrap().base_fee, 0);
+    }
 }
