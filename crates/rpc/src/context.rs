@@ -5,6 +5,7 @@ use crate::{
     cache::{BlockCache, CachedBlock},
     calls::{CallPool, Deadline},
     error::RpcResult,
+    head_state::HeadState,
     send::SendQueue,
     source::{NodeStatus, PendingBlockSource},
 };
@@ -61,6 +62,7 @@ pub(crate) struct Inner {
     pub(crate) traces: CallPool,
     pub(crate) sends: SendQueue,
     cache: BlockCache,
+    head_state: HeadState,
 }
 
 impl std::ops::Deref for Context {
@@ -87,6 +89,7 @@ impl Context {
             traces: CallPool::traces(&limits),
             sends,
             cache: BlockCache::new(),
+            head_state: HeadState::default(),
             handles,
             limits,
         }))
@@ -179,7 +182,7 @@ impl Inner {
             None
             | Some(BlockId::Number(
                 BlockNumberOrTag::Latest | BlockNumberOrTag::Safe | BlockNumberOrTag::Finalized,
-            )) => Ok(self.factory().latest()?),
+            )) => Ok(self.head_state.of(self.factory(), &self.factory().last_header()?)?),
             Some(BlockId::Number(BlockNumberOrTag::Number(number))) => {
                 Ok(self.factory().history_by_block_number(number)?)
             }
@@ -190,7 +193,7 @@ impl Inner {
     /// State after a block.
     pub(crate) fn state_of(&self, target: &Target) -> RpcResult<StateProviderBox> {
         Ok(match target {
-            Target::Committed(header) => self.factory().history_by_block_number(header.number)?,
+            Target::Committed(header) => self.head_state.of(self.factory(), header)?,
             Target::Pending(block) => self.factory().overlay(block.hash(), vec![block.clone()])?,
         })
     }
@@ -312,6 +315,7 @@ impl Inner {
 
     /// Takes a newly committed block, so that the first questions for it need no database.
     pub(crate) fn on_commit(&self, block: &ExecutedBlock) {
+        self.head_state.release();
         self.cache.insert(self.executed(block));
     }
 

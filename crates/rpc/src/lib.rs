@@ -31,6 +31,7 @@ mod context;
 mod error;
 mod eth;
 mod exex;
+mod head_state;
 mod ibft;
 mod json;
 mod node;
