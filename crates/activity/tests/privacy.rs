@@ -27,7 +27,6 @@ use std::{
     time::Duration,
 };
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::fmt::MakeWriter;
 
 const USERS: u8 = 200;
 const MARK: &str = "CANARY";
@@ -65,29 +64,6 @@ impl Lane for Chain {
 
     fn pending(&self) -> Vec<Bytes> {
         self.0.lock().unwrap().clone()
-    }
-}
-
-/// All that was logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
     }
 }
 
@@ -193,11 +169,11 @@ fn has(folder: &Path, bytes: &[u8]) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_user_id_payload_or_salt_is_stored_or_logged() {
-    let log = Log::default();
+    let log = tempfile::NamedTempFile::new().unwrap();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)
         .with_ansi(false)
-        .with_writer(log.clone())
+        .with_writer(Arc::new(log.reopen().unwrap()))
         .finish();
     tracing::subscriber::set_global_default(subscriber).unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -256,6 +232,6 @@ async fn no_user_id_payload_or_salt_is_stored_or_logged() {
     for raw in chain.0.lock().unwrap().iter() {
         search(raw, "a transaction");
     }
-    let log = log.0.lock().unwrap();
+    let log = fs::read(log.path()).unwrap();
     assert!(search(&log, "the log") > 10_000, "the log was not captured");
 }

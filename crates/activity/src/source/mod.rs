@@ -30,7 +30,7 @@ pub struct SourceError(pub Box<dyn std::error::Error + Send + Sync>);
 /// A queue. What it has delivered is acknowledged or rejected, each delivery once; what is neither
 /// when the process ends, it delivers again.
 pub trait QueueSource: Send {
-    /// Waits for a message, and returns it with those that are there too, up to `most`. Empty when
+    /// Waits for a message, and returns it with those that follow at once, up to `most`. Empty when
     /// the queue has ended.
     fn next(
         &mut self,

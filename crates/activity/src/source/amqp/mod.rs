@@ -121,6 +121,8 @@ impl AmqpSource {
 
 impl QueueSource for AmqpSource {
     async fn next(&mut self, most: usize) -> Result<Vec<Delivery>, SourceError> {
+        // While one half of what may be open is written, the broker delivers the other.
+        let most = most.min(usize::from(self.config.prefetch).div_ceil(2)).max(1);
         loop {
             match self.link().await?.deliveries(most).await {
                 Ok(deliveries) => return Ok(self.hand_out(deliveries)),
