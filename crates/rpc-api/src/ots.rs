@@ -1,7 +1,8 @@
 //! Namespace `ots`: what the block explorer Otterscan asks beyond the standard.
 
-use alloy_eips::BlockId;
+use alloy_eips::eip1898::LenientBlockNumberOrTag;
 use alloy_primitives::{Address, B256, Bytes, U64};
+use alloy_rpc_types_eth::Header;
 use alloy_rpc_types_trace::otterscan::{
     BlockDetails, ContractCreator, InternalOperation, OtsBlockTransactions, TraceEntry,
     TransactionsWithReceipts,
@@ -25,9 +26,15 @@ pub trait OtsApi {
     #[method(name = "getApiLevel")]
     fn api_level(&self) -> RpcResult<u64>;
 
+    /// The header of a block; `null` if there is no such block. Otterscan asks for it as
+    /// `erigon_getHeaderByNumber`.
+    #[method(name = "getHeaderByNumber", aliases = ["erigon_getHeaderByNumber"])]
+    fn header_by_number(&self, block: LenientBlockNumberOrTag) -> RpcResult<Option<Header>>;
+
     /// Whether an account has code.
     #[method(name = "hasCode")]
-    fn has_code(&self, address: Address, block: Option<BlockId>) -> RpcResult<bool>;
+    fn has_code(&self, address: Address, block: Option<LenientBlockNumberOrTag>)
+    -> RpcResult<bool>;
 
     /// Transfers of value, creations and self-destructs inside a transaction.
     #[method(name = "getInternalOperations")]

@@ -179,6 +179,9 @@ fn members(input: ParseStream<'_>, found: &mut BTreeMap<String, String>) -> syn:
                     input.parse::<Token![=>]>()?;
                     input.parse::<LitStr>()?;
                 }
+            } else if input.peek(syn::token::Bracket) {
+                // Aliases: the document has each method under one name.
+                let _group: proc_macro2::Group = input.parse()?;
             } else {
                 input.parse::<Type>()?;
             }

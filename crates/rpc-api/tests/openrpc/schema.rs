@@ -249,6 +249,10 @@ fn simple(name: &str) -> Option<Value> {
             "type": "string",
             "description": "a quantity, or earliest, latest, pending, safe, finalized",
         }),
+        "LenientBlockNumberOrTag" => json!({
+            "type": ["string", "integer"],
+            "description": "a number, a quantity, or earliest, latest, pending, safe, finalized",
+        }),
         "JsonStorageKey" => json!({"type": "string", "description": "a slot, up to 32 bytes"}),
         "FilterId" => json!({"type": "string", "description": "the id of a filter"}),
         "String" => json!({"type": "string"}),

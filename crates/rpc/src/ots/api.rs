@@ -6,8 +6,9 @@ use crate::{
     context::{Context, Inner},
     error::RpcResult as Answer,
 };
-use alloy_eips::BlockId;
+use alloy_eips::{BlockId, eip1898::LenientBlockNumberOrTag};
 use alloy_primitives::{Address, B256, Bytes, U64};
+use alloy_rpc_types_eth::Header;
 use alloy_rpc_types_trace::otterscan::{
     BlockDetails, ContractCreator, InternalOperation, OtsBlockTransactions, TraceEntry,
     TransactionsWithReceipts,
@@ -46,8 +47,18 @@ impl OtsApiServer for Ots {
         Ok(API_LEVEL)
     }
 
-    fn has_code(&self, address: Address, block: Option<BlockId>) -> RpcResult<bool> {
-        let account = self.ctx.state(block)?.account(&address).map_err(RpcError::from)?;
+    fn header_by_number(&self, block: LenientBlockNumberOrTag) -> RpcResult<Option<Header>> {
+        let block = self.ctx.block(block.into())?;
+        Ok(block.map(|block| block::header(&block)))
+    }
+
+    fn has_code(
+        &self,
+        address: Address,
+        block: Option<LenientBlockNumberOrTag>,
+    ) -> RpcResult<bool> {
+        let account =
+            self.ctx.state(block.map(Into::into))?.account(&address).map_err(RpcError::from)?;
         Ok(account.is_some_and(|account| account.has_bytecode()))
     }
 

@@ -3,8 +3,8 @@
 use crate::{cache::CachedBlock, context::Inner, error::RpcResult, trace::rewards};
 use alloy_consensus::{Sealed, Transaction as _, Typed2718, transaction::Recovered};
 use alloy_eips::{BlockId, eip4895::Withdrawals};
-use alloy_primitives::{Sealable, TxKind, U256};
-use alloy_rpc_types_eth::{Block, BlockTransactions, Header, Transaction, TransactionReceipt};
+use alloy_primitives::{Sealable, TxKind, U256, logs_bloom};
+use alloy_rpc_types_eth::{Block, BlockTransactions, Header, Log, Transaction, TransactionReceipt};
 use alloy_rpc_types_trace::{
     otterscan::{
         BlockDetails, InternalIssuance, OtsBlock, OtsBlockTransactions, OtsReceipt,
@@ -61,42 +61,69 @@ pub(super) fn transaction(block: &CachedBlock, index: usize) -> Option<Transacti
 }
 
 /// Receipts of a block, without logs.
-pub(super) fn receipts(
+fn receipts(
     block: &CachedBlock,
     range: Range<usize>,
 ) -> impl Iterator<Item = OtsTransactionReceipt> + '_ {
-    range.filter_map(|index| {
-        let (tx, from, receipt, place) = block.receipt_parts(index)?;
-        let inner = OtsReceipt {
-            status: receipt.success,
-            cumulative_gas_used: receipt.cumulative_gas_used,
-            logs: None,
-            logs_bloom: None,
-            r#type: tx.ty(),
-        };
-        let receipt = TransactionReceipt {
-            inner,
-            transaction_hash: *tx.tx_hash(),
-            transaction_index: Some(place.index),
-            block_hash: Some(place.block_hash),
-            block_number: Some(place.block_number),
-            gas_used: receipt.cumulative_gas_used.saturating_sub(place.gas_before),
-            effective_gas_price: tx.effective_gas_price(place.base_fee),
-            blob_gas_used: tx.blob_gas_used(),
-            blob_gas_price: place.blob_gas_price,
-            from,
-            to: tx.to(),
-            contract_address: matches!(tx.kind(), TxKind::Create).then(|| from.create(tx.nonce())),
-        };
-        Some(OtsTransactionReceipt { receipt, timestamp: Some(place.timestamp) })
-    })
+    range.filter_map(|index| receipt(block, index))
+}
+
+/// A receipt with its logs.
+pub(super) fn whole_receipt(block: &CachedBlock, index: usize) -> Option<OtsTransactionReceipt> {
+    let mut whole = receipt(block, index)?;
+    let (tx, _, receipt, place) = block.receipt_parts(index)?;
+    let logs = (place.first_log..).zip(&receipt.logs).map(|(log_index, log)| Log {
+        inner: log.clone(),
+        block_hash: Some(place.block_hash),
+        block_number: Some(place.block_number),
+        block_timestamp: Some(place.timestamp),
+        transaction_hash: Some(*tx.tx_hash()),
+        transaction_index: Some(place.index),
+        log_index: Some(log_index),
+        removed: false,
+    });
+    whole.receipt.inner.logs = Some(logs.collect());
+    whole.receipt.inner.logs_bloom = Some(logs_bloom(&receipt.logs));
+    Some(whole)
+}
+
+/// A receipt without its logs.
+fn receipt(block: &CachedBlock, index: usize) -> Option<OtsTransactionReceipt> {
+    let (tx, from, receipt, place) = block.receipt_parts(index)?;
+    let inner = OtsReceipt {
+        status: receipt.success,
+        cumulative_gas_used: receipt.cumulative_gas_used,
+        logs: None,
+        logs_bloom: None,
+        r#type: tx.ty(),
+    };
+    let receipt = TransactionReceipt {
+        inner,
+        transaction_hash: *tx.tx_hash(),
+        transaction_index: Some(place.index),
+        block_hash: Some(place.block_hash),
+        block_number: Some(place.block_number),
+        gas_used: receipt.cumulative_gas_used.saturating_sub(place.gas_before),
+        effective_gas_price: tx.effective_gas_price(place.base_fee),
+        blob_gas_used: tx.blob_gas_used(),
+        blob_gas_price: place.blob_gas_price,
+        from,
+        to: tx.to(),
+        contract_address: matches!(tx.kind(), TxKind::Create).then(|| from.create(tx.nonce())),
+    };
+    Some(OtsTransactionReceipt { receipt, timestamp: Some(place.timestamp) })
+}
+
+/// The header of a block.
+pub(super) fn header(block: &CachedBlock) -> Header {
+    let header = Sealed::new_unchecked(block.header().0.clone(), block.hash());
+    Header::from_consensus(header, None, Some(U256::from(block.rlp_length())))
 }
 
 fn rpc_block(block: &CachedBlock, range: Range<usize>) -> Block {
-    let header = Sealed::new_unchecked(block.header().0.clone(), block.hash());
     let transactions = range.filter_map(|index| transaction(block, index)).collect();
     Block {
-        header: Header::from_consensus(header, None, Some(U256::from(block.rlp_length()))),
+        header: header(block),
         uncles: block.ommers().iter().map(Sealable::hash_slow).collect(),
         transactions: BlockTransactions::Full(transactions),
         withdrawals: block.withdrawals().map(|list| Withdrawals::new(list.to_vec())),

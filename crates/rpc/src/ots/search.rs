@@ -4,7 +4,7 @@
 //! each) and those in which it logged (the index of logs). Each is executed again, since only that
 //! tells who is called from within.
 
-use super::block::{receipts, transaction};
+use super::block::{transaction, whole_receipt};
 use crate::{
     RpcError,
     cache::CachedBlock,
@@ -160,7 +160,7 @@ impl Search {
             ctx.with_receipts(block)?;
             for index in indices.iter().rev() {
                 page.txs.extend(transaction(block, *index));
-                page.receipts.extend(receipts(block, *index..*index + 1));
+                page.receipts.extend(whole_receipt(block, *index));
             }
         }
         Ok(page)
