@@ -57,6 +57,9 @@ const mirror = mnemonicToAccount("test test test test test test test test test t
 /** Key of the dev preset's validator (crates: `DEV_VALIDATOR_KEY`). */
 const validatorKey = "0x8f2a55949038a9610f50fb23b5883af3b4ecb3c3bb792cbcefbd1542c692be63";
 
+/** Where the block explorer's page comes from. */
+const explorer = "http://localhost:5100";
+
 const logId = (name) => `0x${Buffer.from(name).toString("hex").padEnd(64, "0")}`;
 
 /** The dev preset with two transparency logs, and a data folder with its validator's key and a mirror. */
@@ -96,7 +99,7 @@ async function target() {
   const [http, ws, authrpc, metrics] = await Promise.all([freePort(), freePort(), freePort(), freePort()]);
   const url = `http://127.0.0.1:${http}`;
   if (process.env.E2E_TARGET === "anvil") {
-    const child = await start(join(here, "node_modules/.bin/anvil"), ["--port", `${http}`, "--block-time", "1"], url);
+    const child = await start(join(here, "node_modules/.bin/anvil"), ["--port", `${http}`, "--block-time", "1", "--steps-tracing"], url);
     return { child, rpc: url, ws: `ws://127.0.0.1:${http}` };
   }
   const target = process.env.CARGO_TARGET_DIR ?? join(homedir(), ".cache/peruri-chain/target");
@@ -104,10 +107,10 @@ async function target() {
   const { chain, data } = chainWithLog();
   const args = [
     "node", "--dev", "--chain", chain, "--datadir", data, "--http", "--http.port", `${http}`,
-    "--ws", "--ws.port", `${ws}`, "--authrpc.port", `${authrpc}`, "--metrics", `127.0.0.1:${metrics}`,
+    "--http.corsdomain", explorer, "--ws", "--ws.port", `${ws}`, "--authrpc.port", `${authrpc}`, "--metrics", `127.0.0.1:${metrics}`,
   ];
-  const mirrorEnv = { AUTH_URL: `http://127.0.0.1:${authrpc}`, JWT_FILE: join(data, "jwt.hex") };
-  return { child: await start(program, args, url), rpc: url, ws: `ws://127.0.0.1:${ws}`, env: mirrorEnv };
+  const env = { AUTH_URL: `http://127.0.0.1:${authrpc}`, JWT_FILE: join(data, "jwt.hex"), EXPLORER_ORIGIN: explorer };
+  return { child: await start(program, args, url), rpc: url, ws: `ws://127.0.0.1:${ws}`, env };
 }
 
 /** Runs the test files; the readable report goes to standard error, the counts are read from TAP. */

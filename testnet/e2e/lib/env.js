@@ -5,9 +5,9 @@ import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import {
-  createPublicClient, createWalletClient, defineChain, http, publicActions,
+  createPublicClient, createWalletClient, defineChain, http, parseEther, publicActions,
 } from "viem";
-import { mnemonicToAccount } from "viem/accounts";
+import { generatePrivateKey, mnemonicToAccount, privateKeyToAccount } from "viem/accounts";
 
 const root = resolve(import.meta.dirname, "..");
 
@@ -43,6 +43,17 @@ export const chain = defineChain({
 export function client(account) {
   return createWalletClient({ account, chain, transport: http(rpcUrl), pollingInterval: 100 })
     .extend(publicActions);
+}
+
+/** A fresh account that got 10 coins from the first development account: all it ever sends is known. */
+export async function newcomer() {
+  const privateKey = generatePrivateKey();
+  const fresh = Object.assign(privateKeyToAccount(privateKey), { privateKey });
+  const bank = client(account(0));
+  const hash = await bank.sendTransaction({ to: fresh.address, value: parseEther("10") });
+  const receipt = await bank.waitForTransactionReceipt({ hash });
+  assert.equal(receipt.status, "success");
+  return { account: fresh, receipt };
 }
 
 /** A raw JSON-RPC call: the whole answer, errors included. */
@@ -82,6 +93,16 @@ export async function forge(args, env = {}) {
   return foundry("forge", args, env);
 }
 
+let building;
+
+/** What forge makes of a contract of contracts/ here, or of one that they use. */
+export async function built(name, file = name) {
+  await (building ??= forge(["build", "e2e/contracts"]));
+  const { abi, bytecode, deployedBytecode } = JSON.parse(readFileSync(join(root, `out/${file}.sol/${name}.json`), "utf8"));
+  const { object, immutableReferences } = deployedBytecode;
+  return { abi, bytecode: bytecode.object, deployedBytecode: object, immutables: Object.values(immutableReferences ?? {}).flat() };
+}
+
 async function foundry(name, args, env = {}) {
   const options = {
     cwd: resolve(root, ".."),
@@ -92,14 +113,21 @@ async function foundry(name, args, env = {}) {
   return stdout.trim();
 }
 
-/** Deploys the token as `wallet` (a `client(..)`); returns its address and receipt. */
+/** Deploys contracts, each with its arguments, as `wallet` (a `client(..)`): all are sent before any is waited for. */
+export async function deployAll(wallet, contracts) {
+  const hashes = [];
+  for (const [{ abi, bytecode }, args = []] of contracts) hashes.push(await wallet.deployContract({ abi, bytecode, args }));
+  return Promise.all(hashes.map(async (hash) => {
+    const receipt = await wallet.waitForTransactionReceipt({ hash });
+    assert.equal(receipt.status, "success");
+    return { address: receipt.contractAddress, receipt };
+  }));
+}
+
+/** Deploys the token. */
 export async function deployToken(wallet, name = "Test Token", symbol = "TT", supply = 10n ** 24n) {
-  const hash = await wallet.deployContract({
-    abi: artifact.abi, bytecode: artifact.bytecode, args: [name, symbol, supply],
-  });
-  const receipt = await wallet.waitForTransactionReceipt({ hash });
-  assert.equal(receipt.status, "success");
-  return { address: receipt.contractAddress, receipt };
+  const [token] = await deployAll(wallet, [[artifact, [name, symbol, supply]]]);
+  return token;
 }
 
 /** Resolves with the first value for which `take` was called, or fails after `seconds`. */

@@ -1,6 +1,7 @@
 // Foundry's cast: what an operator types.
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
+import { keccak256 } from "viem";
 import { account, artifact, cast, chain, client, deployToken } from "../lib/env.js";
 
 const me = account(4);
@@ -25,6 +26,9 @@ test("chain, client, block and gas price", async () => {
   assert.equal(await cast("block", `${number}`, "--field", "hash"), block.hash);
   assert.ok(Number(await cast("gas-price")) >= 0);
   assert.ok(Number(await cast("base-fee")) >= 0);
+  const seconds = Number(block.timestamp);
+  assert.equal(await cast("find-block", `${seconds}`), `${number}`);
+  assert.equal(Date.parse(await cast("age", `${number}`)), seconds * 1000);
 });
 
 test("send moves coins", async () => {
@@ -36,6 +40,13 @@ test("send moves coins", async () => {
   assert.equal(transaction.hash, receipt.transactionHash);
   const again = await json("receipt", receipt.transactionHash);
   assert.equal(again.blockHash, receipt.blockHash);
+  assert.equal(await cast("receipt", receipt.transactionHash, "gasUsed"), "21000");
+  const raw = await cast("tx", receipt.transactionHash, "--raw");
+  assert.equal(keccak256(raw), receipt.transactionHash);
+  const earlier = `${Number(receipt.blockNumber) - 1}`;
+  assert.equal(BigInt(await cast("balance", other, "--block", earlier)), before);
+  const block = await json("block", receipt.blockHash, "--full");
+  assert.ok(block.transactions.some(({ hash, value }) => hash === receipt.transactionHash && value === "0xb2d05e00"));
 });
 
 test("send calls a contract; call, logs and storage show it", async () => {
@@ -45,6 +56,10 @@ test("send calls a contract; call, logs and storage show it", async () => {
   const logs = await json("logs", "--from-block", `${Number(receipt.blockNumber)}`, "--address", token, "Transfer(address,address,uint256)");
   assert.equal(logs.length, 1);
   assert.equal(BigInt(logs[0].data), 77n);
+  const topics = (from, to) => json("logs", "--from-block", "1", "--address", token, "Transfer(address indexed,address indexed,uint256)", from, to);
+  assert.deepEqual(await topics("", other), logs);
+  assert.deepEqual(await topics(other, ""), []);
+  assert.match(await cast("erc20", "balance", token, other), /^77\b/);
   // OpenZeppelin keeps the supply in slot 2.
   assert.equal(BigInt(await cast("storage", token, "2")), 10n ** 24n);
 });
@@ -53,14 +68,19 @@ test("send --create deploys", async () => {
   const receipt = await json("send", ...signed, "--create", artifact.bytecode, "constructor(string,string,uint256)", "Made by cast", "MBC", "5");
   assert.equal(receipt.status, "0x1");
   const code = await cast("code", receipt.contractAddress);
-  assert.equal(code.length, artifact.deployedBytecode.length);
+  assert.equal(code, artifact.deployedBytecode);
   assert.equal(await cast("codesize", receipt.contractAddress), `${(code.length - 2) / 2}`);
+  assert.equal(await cast("codehash", receipt.contractAddress), keccak256(code));
 });
 
 test("estimate, access-list and nonce", async () => {
   const gas = Number(await cast("estimate", token, "transfer(address,uint256)", other, "1", "--from", me.address));
   assert.ok(gas > 21_000 && gas < 100_000, `${gas}`);
-  assert.match(await cast("access-list", token, "balanceOf(address)", other), /gas used/i);
+  const creation = ["--create", artifact.bytecode, "constructor(string,string,uint256)", "Estimated", "EST", "5"];
+  assert.ok(Number(await cast("estimate", "--from", me.address, ...creation)) > 500_000);
+  const { accessList } = await json("access-list", token, "balanceOf(address)", other);
+  const slot = await cast("index", "address", other, "0");
+  assert.deepEqual(accessList, [{ address: token, storageKeys: [slot] }]);
   assert.equal(await cast("nonce", me.address), `${await client(me).getTransactionCount({ address: me.address })}`);
 });
 
@@ -68,12 +88,15 @@ test("mktx and publish: signed here, sent later", async () => {
   const raw = await cast("mktx", other, "--value", "1", ...signed);
   const published = await cast("publish", raw);
   assert.match(published, /0x[0-9a-f]{64}/);
+  assert.match(await cast("tx-pool", "status"), /"pending": "0x[0-9a-f]+",\s+"queued": "0x[0-9a-f]+"/);
 });
 
 test("proof returns account and storage proofs", async () => {
   const proof = await json("proof", token, "0x2");
   assert.ok(proof.accountProof.length > 0);
   assert.equal(BigInt(proof.storageProof[0].value), 10n ** 24n);
+  assert.equal(proof.codeHash, await cast("codehash", token));
+  assert.equal(proof.storageHash, await cast("storage-root", token));
 });
 
 test("a revert is shown with its error", async () => {
