@@ -31,7 +31,7 @@ use rayon::prelude::*;
 use std::{sync::Arc, time::Instant};
 
 /// From this many transactions on, a batch is spread over threads.
-pub(super) const PARALLEL_FROM: usize = 4;
+pub(super) const PARALLEL_FROM: usize = 32;
 
 /// Transactions that a thread takes at once, at least.
 pub(super) const PARALLEL_PART: usize = 2;
