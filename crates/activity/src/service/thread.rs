@@ -174,13 +174,17 @@ impl Job {
         other
     }
 
-    /// Seals as long as at least `least` numbers wait.
+    /// Seals as long as at least `least` numbers wait, and nobody waits for an answer: sealing takes
+    /// longer than accepting. It goes on after each answer, so that a flood does not hold it up for good.
     fn seal(&mut self, least: u64) {
         while self.core.unsealed() >= least.max(1) {
             let sealed = self.core.seal(now_ms());
             match self.unless_failed(sealed) {
                 Ok(true) => self.publish(),
                 Ok(false) | Err(_) => break,
+            }
+            if !self.commands.is_empty() {
+                break;
             }
         }
         self.publish();
