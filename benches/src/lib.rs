@@ -12,6 +12,7 @@ pub mod growth;
 pub mod import;
 pub mod load;
 pub mod machine;
+pub mod mirror;
 pub mod network;
 pub mod plog;
 pub mod reads;

@@ -7,7 +7,7 @@ use std::{
     io::Write,
     path::Path,
     process::Command,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 /// Clock ticks a second in `/proc/PID/stat`; Linux has reported 100 to programs for decades.
@@ -77,6 +77,11 @@ pub fn fdatasync_p50(folder: &Path) -> Result<Duration> {
 pub fn load_average() -> Result<f64> {
     let text = fs::read_to_string("/proc/loadavg")?;
     Ok(text.split(' ').next().ok_or_eyre("empty /proc/loadavg")?.parse()?)
+}
+
+/// Now, in Unix milliseconds.
+pub fn unix_ms() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64() * 1e3
 }
 
 /// CPU time (user and system, all threads) that a process has used.

@@ -6,6 +6,7 @@ use crate::{
     growth::Growth,
     import::Import,
     machine::Machine,
+    mirror::{self, Mirror},
     network::Networks,
     plog::Plog,
     reads::{self, Answers, Asked},
@@ -29,8 +30,10 @@ pub struct Report {
     pub networks: Option<Networks>,
     /// The rows of the transparency log.
     pub plog: Option<Plog>,
-    /// The rows of the activity mirror.
+    /// The rows of the activity mirror beside a broker.
     pub activity: Option<Activity>,
+    /// The rows of the activity mirror in a network.
+    pub mirror: Mirror,
     /// The row of sync.
     pub sync: Option<Sync>,
     /// The row of block import.
@@ -85,6 +88,7 @@ impl Report {
         lines.extend(self.sync.iter().map(sync_line));
         lines.extend(self.plog.iter().flat_map(plog_lines));
         lines.extend(self.activity.iter().flat_map(activity_lines));
+        lines.extend(mirror::lines(&self.mirror));
         lines.extend(self.import.iter().flat_map(import_lines));
         lines.extend(self.reads.iter().map(read_line));
         lines.extend(self.growth.iter().flat_map(growth_lines));
@@ -256,6 +260,14 @@ fn activity_lines(activity: &Activity) -> Vec<String> {
             published,
         ),
         line(
+            "T12",
+            &what("published to RabbitMQ and taken in"),
+            "–",
+            activity.of(|it| it.through),
+            "published and acknowledged only",
+            activity.of(|it| it.passed_through),
+        ),
+        line(
             "AMQP",
             "messages of a queue taken in durably, a second",
             "≥ 0.5 ×",
@@ -385,7 +397,7 @@ fn conformance_lines(conformance: &Conformance) -> Vec<String> {
     ]
 }
 
-fn line(
+pub(crate) fn line(
     id: &str,
     what: &str,
     aim: &str,

@@ -1,4 +1,4 @@
-//! Medians and ranges of rounds.
+//! Medians and ranges of rounds, percentiles within one.
 
 use serde::Serialize;
 
@@ -33,6 +33,30 @@ impl Summary {
     }
 }
 
+/// Two percentiles of a round's values.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Percentiles {
+    /// Median.
+    pub p50: f64,
+    /// 99th percentile.
+    pub p99: f64,
+}
+
+impl Percentiles {
+    /// Of any values; NaN if there are none.
+    pub fn of(values: impl IntoIterator<Item = f64>) -> Self {
+        let mut values: Vec<f64> = values.into_iter().collect();
+        values.sort_unstable_by(f64::total_cmp);
+        Self { p50: percentile(&values, 0.5), p99: percentile(&values, 0.99) }
+    }
+}
+
+/// The value at `part` (0 to 1) of sorted values; NaN if there are none.
+pub fn percentile(sorted: &[f64], part: f64) -> f64 {
+    let last = sorted.len().saturating_sub(1);
+    sorted.get((last as f64 * part).round() as usize).copied().unwrap_or(f64::NAN)
+}
+
 /// Three significant digits, thousands separated.
 pub fn number(value: f64) -> String {
     if value.abs() >= 1_000.0 {
@@ -64,6 +88,15 @@ mod tests {
         let even = Summary::of([4.0, 1.0, 3.0, 2.0]).expect("some");
         assert_eq!((even.median, even.min, even.max), (2.5, 1.0, 4.0));
         assert_eq!(Summary::of([]), None);
+    }
+
+    #[test]
+    fn percentiles_are_values_that_were_there() {
+        let found = Percentiles::of((1..=201).rev().map(f64::from));
+        assert_eq!((found.p50, found.p99), (101.0, 199.0));
+        let only = Percentiles::of([7.0]);
+        assert_eq!((only.p50, only.p99), (7.0, 7.0));
+        assert!(Percentiles::of([]).p50.is_nan() && percentile(&[], 0.99).is_nan());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::source::{self, TYPE};
 use crate::machine::Quiet;
 use eyre::{Result, ensure};
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, TryStreamExt, future, stream, try_join};
 use lapin::{
     BasicProperties, Channel, Confirmation, Connection, ConnectionProperties,
     options::{BasicPublishOptions, ConfirmSelectOptions},
@@ -24,6 +24,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Activities on their way at a time.
 const WINDOW: usize = 1_000;
+/// Batches that they are submitted in, at the same time.
+const BATCHES: usize = 4;
 
 /// Activities a second in one round.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -34,7 +36,9 @@ pub struct Round {
     pub published: f64,
     /// Delivered by the broker and acknowledged, nothing done with them.
     pub consumed: f64,
-    /// Parsed and accepted in process, in batches of the window.
+    /// Published and acknowledged at the same time, nothing done with them.
+    pub passed_through: f64,
+    /// Parsed and accepted in process.
     pub native: f64,
     /// From the broker's queue to rows on disk.
     pub taken_in: f64,
@@ -62,8 +66,12 @@ pub(super) async fn measure(folder: &Path, url: &str, round: usize, count: usize
     let published = timed(count, queue.publish(&messages)).await?;
     let consumed = timed(count, queue.consume(count)).await?;
 
+    let queue = Queue::declare(url, &format!("bench.{round}.passed")).await?;
+    let both = async { try_join!(queue.publish(&messages), queue.consume(count)).map(drop) };
+    let passed_through = timed(count, both).await?;
+
     let params: Vec<String> = batch(1).map(track).collect();
-    let native = timed(count, submit(&handle, &params)).await?;
+    let native = timed(count, submit(&handle, params)).await?;
 
     let queue = Queue::declare(url, &format!("bench.{round}.taken")).await?;
     let messages: Vec<String> = batch(2).map(event).collect();
@@ -74,7 +82,7 @@ pub(super) async fn measure(folder: &Path, url: &str, round: usize, count: usize
     let messages: Vec<String> = batch(3).map(event).collect();
     let publishing = queue.publish(&messages);
     let through = timed(count, queue.take_in(&handle, count, publishing)).await?;
-    Ok(Round { quiet, published, consumed, native, taken_in, through })
+    Ok(Round { quiet, published, consumed, passed_through, native, taken_in, through })
 }
 
 async fn timed(count: usize, work: impl Future<Output = Result<()>>) -> Result<f64> {
@@ -145,13 +153,20 @@ impl Queue {
     }
 }
 
-async fn submit(handle: &ActivityHandle, params: &[String]) -> Result<()> {
-    for window in params.chunks(WINDOW) {
-        let parsed = window.iter().map(|text| handle.parser().track(text));
-        let submissions: Vec<_> = parsed.collect::<Result<_, _>>()?;
-        for answer in handle.submit_batch(&submissions, Origin::Caller).await {
-            answer?;
-        }
+/// As callers do who send several batches at a time.
+async fn submit(handle: &ActivityHandle, params: Vec<String>) -> Result<()> {
+    let batches: Vec<_> = params.chunks(WINDOW / BATCHES).map(<[_]>::to_vec).collect();
+    let tasks = stream::iter(batches)
+        .map(|batch| tokio::spawn(submit_batch(handle.clone(), batch)))
+        .buffer_unordered(BATCHES);
+    tasks.map_err(Into::into).try_for_each(future::ready).await
+}
+
+async fn submit_batch(handle: ActivityHandle, params: Vec<String>) -> Result<()> {
+    let parsed = params.iter().map(|text| handle.parser().track(text));
+    let submissions: Vec<_> = parsed.collect::<Result<_, _>>()?;
+    for answer in handle.submit_batch(&submissions, Origin::Caller).await {
+        answer?;
     }
     Ok(())
 }

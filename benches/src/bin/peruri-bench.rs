@@ -7,6 +7,7 @@ use peruri_benches::{
     conformance::{self, Conformance, Suites},
     growth, import,
     machine::Machine,
+    mirror::{self, Mirror, Plan},
     network, plog,
     reads::{self, T9, T10, T11},
     report::{Report, criterion_parts},
@@ -42,14 +43,15 @@ struct Arguments {
     #[arg(
         long,
         value_delimiter = ',',
-        default_value = "T1,T2,T3,T5,T9,T10,T11,sync,plog,T12,T15,T16,T17"
+        default_value = "T1,T2,T3,T5,T9,T10,T11,sync,plog,T12,T13,steady,burst,submit-batch,T15,T16,T17"
     )]
     rows: Vec<String>,
     /// Interleaved rounds.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
-    /// Transactions of a round of transfers; mints are half as many.
-    #[arg(long, default_value_t = 64_000)]
+    /// Transfers of a round of T1; other rows send as much as takes them as long. With fewer, the wait for
+    /// the last block would weigh more than the work.
+    #[arg(long, default_value_t = 256_000)]
     transactions: usize,
     /// Milliseconds for which a node is asked one question in a round.
     #[arg(long, default_value_t = 1_500)]
@@ -63,9 +65,21 @@ struct Arguments {
     /// Entries of the log whose index is fed.
     #[arg(long, default_value_t = 10_000_000)]
     plog_leaves: u64,
-    /// Activities of a round of the mirror.
+    /// Activities of a round of the mirror, where they are not offered at a constant rate.
     #[arg(long, default_value_t = 50_000)]
     activities: usize,
+    /// Activities that are offered a second (T13).
+    #[arg(long, default_value_t = 10_000)]
+    offered: usize,
+    /// Seconds for which they are.
+    #[arg(long, default_value_t = 15)]
+    offered_seconds: usize,
+    /// Seconds between blocks meanwhile.
+    #[arg(long, default_value_t = 1)]
+    offered_period: u64,
+    /// Seconds for which 200 activities a second are offered (steady).
+    #[arg(long, default_value_t = 60)]
+    steady_seconds: usize,
     /// Accounts in the state of block import.
     #[arg(long, default_value_t = 1_000_000)]
     accounts: u64,
@@ -116,7 +130,7 @@ fn measure(arguments: &Arguments, folder: &Path) -> Result<Report> {
     let window = Duration::from_millis(arguments.question_ms);
     let reads = runtime.block_on(reads::measure(&questions, &programs, window, rounds))?;
     let networks = wanted("T5")
-        .then(|| network::measure(&programs, arguments.transactions / 2, rounds))
+        .then(|| network::measure(&programs, arguments.transactions / 8, rounds))
         .map(|it| runtime.block_on(it));
     let sync = wanted("sync")
         .then(|| sync::measure(&programs, arguments.sync_blocks, rounds))
@@ -127,6 +141,7 @@ fn measure(arguments: &Arguments, folder: &Path) -> Result<Report> {
     let activity = wanted("T12")
         .then(|| activity::measure(folder, arguments.activities, rounds))
         .map(|it| runtime.block_on(it));
+    let mirror = mirror(arguments, &programs, &runtime)?;
     let growth = wanted("T16")
         .then(|| growth::measure(&programs, arguments.growth_transfers))
         .map(|it| runtime.block_on(it));
@@ -141,6 +156,7 @@ fn measure(arguments: &Arguments, folder: &Path) -> Result<Report> {
         sync: sync.transpose()?,
         plog: plog.transpose()?,
         activity: activity.transpose()?.flatten(),
+        mirror,
         import,
         reads,
         growth: growth.transpose()?,
@@ -158,10 +174,32 @@ fn throughput(
     for row in [T1, T2, T3] {
         if arguments.rows.iter().any(|id| id == row.id) {
             let all = arguments.transactions;
-            let transactions = if row == T3 { all / 2 } else { all };
+            let transactions = if row == T1 { all } else { all / 2 };
             let of_row = throughput::measure(row, programs, transactions, arguments.rounds);
             measured.push(runtime.block_on(of_row)?);
         }
+    }
+    Ok(measured)
+}
+
+fn mirror(
+    arguments: &Arguments,
+    programs: &Programs,
+    runtime: &tokio::runtime::Runtime,
+) -> Result<Mirror> {
+    let Arguments { activities, rounds, offered, offered_seconds, .. } = *arguments;
+    let Arguments { offered_period, steady_seconds, .. } = *arguments;
+    let wanted = |id: &str| arguments.rows.iter().any(|row| row == id);
+    let plans = [Plan::t13(offered, offered_seconds, offered_period), Plan::steady(steady_seconds)];
+    let mut measured = Mirror::default();
+    for plan in plans.into_iter().filter(|plan| wanted(plan.id)) {
+        measured.paced.push(runtime.block_on(mirror::paced(programs, plan, rounds))?);
+    }
+    if wanted("burst") {
+        measured.burst = Some(runtime.block_on(mirror::burst(programs, activities, rounds))?);
+    }
+    if wanted("submit-batch") {
+        measured.batches = Some(runtime.block_on(mirror::batches(programs, activities, rounds))?);
     }
     Ok(measured)
 }
