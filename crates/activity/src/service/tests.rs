@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
-use super::{ActivityHandle, Command};
+use super::{ActivityHandle, Command, Job};
 use crate::{
     ActivityError, ActivityId, Completions, StatusName, SubjectKey, VoidTarget,
     core::{
@@ -14,7 +14,7 @@ use crate::{
 };
 use peruri_plog::{EntryType, VoidReason};
 use std::{io::Write, sync::Arc, time::Duration};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 fn parser() -> Parser {
@@ -109,6 +109,26 @@ async fn callers_that_wait_together_share_a_sync() {
     let inner = world.0.lock();
     let writes = inner.writes - before - 3 * inner.released.len() as u32;
     assert!(writes <= 5, "{writes} writes");
+}
+
+#[test]
+fn who_waits_for_an_answer_comes_before_sealing() {
+    let mut core = World::new().start().unwrap();
+    let requests: Vec<_> = (1..=30).map(|id| (submit(id), Origin::Caller)).collect();
+    core.accept(&requests, 1).unwrap();
+    let (sender, commands) = mpsc::channel(1);
+    let (snapshot, _) = watch::channel(core.snapshot());
+    let batch_max = settings().batch_max as u64;
+    let mut job = Job { core, commands, snapshot, batch_max, batch_wait: Duration::ZERO };
+    job.seal(1, true);
+    assert_eq!(job.core.unsealed(), 30 - batch_max);
+    let (reply, _answer) = oneshot::channel();
+    assert!(sender.try_send(Command::RetryRefused { reply }).is_ok());
+    job.seal(1, false);
+    assert_eq!(job.core.unsealed(), 30 - 2 * batch_max);
+    job.commands.try_recv().unwrap();
+    job.seal(1, false);
+    assert_eq!(job.core.unsealed(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

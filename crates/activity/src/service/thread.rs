@@ -74,7 +74,7 @@ impl Job {
                         Ok(command) => command,
                         Err(_) => {
                             due = None;
-                            self.seal(1);
+                            self.seal(1, false);
                             let noted = self.core.note_highest();
                             // The failure is in the log and in the snapshot.
                             let _ = self.unless_failed(noted);
@@ -90,7 +90,7 @@ impl Job {
             if ends {
                 return;
             }
-            self.seal(self.batch_max);
+            self.seal(self.batch_max, next.is_some());
             due = match due {
                 _ if self.core.unsealed() == 0 => None,
                 None => Some(Instant::now() + self.batch_wait),
@@ -175,15 +175,16 @@ impl Job {
     }
 
     /// Seals as long as at least `least` numbers wait, and nobody waits for an answer: sealing takes
-    /// longer than accepting. It goes on after each answer, so that a flood does not hold it up for good.
-    fn seal(&mut self, least: u64) {
+    /// longer than accepting. Once is always, so that a flood does not hold it up for good. `waiting` if
+    /// somebody waits whose command was taken from the queue.
+    pub(super) fn seal(&mut self, least: u64, waiting: bool) {
         while self.core.unsealed() >= least.max(1) {
             let sealed = self.core.seal(now_ms());
             match self.unless_failed(sealed) {
                 Ok(true) => self.publish(),
                 Ok(false) | Err(_) => break,
             }
-            if !self.commands.is_empty() {
+            if waiting || !self.commands.is_empty() {
                 break;
             }
         }
