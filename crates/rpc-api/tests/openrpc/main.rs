@@ -15,11 +15,12 @@ use read::Interface;
 use serde_json::Value;
 use std::{fs, path::Path};
 
-const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/openrpc.json");
-const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/rpc.md");
+// Tests run in the folder of their package, wherever they were built.
+const DOCUMENT: &str = "openrpc.json";
+const PAGE: &str = "../../docs/rpc.md";
 
 fn interface() -> Interface {
-    Interface::read(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")))
+    Interface::read(Path::new("src"))
 }
 
 fn updating() -> bool {
